@@ -1,0 +1,25 @@
+"""The one exception for bad input, and the sentence it carries."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message says what, what is allowed and what to do."""
+
+
+def choose(what: str, value: object, allowed: Iterable[str]) -> str:
+    """Return `value` if it is one of `allowed`, else raise `InputError` with the nearest name.
+
+    >>> choose("model", "MPL", ["KAN", "MLP"])
+    Traceback (most recent call last):
+        ...
+    kanbefair.errors.InputError: unknown model 'MPL'; did you mean 'MLP'? known: KAN, MLP
+    """
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    folded = {name.lower(): name for name in allowed}
+    near = get_close_matches(str(value).lower(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean '{folded[near[0]]}'?" if near else ";"
+    raise InputError(f"unknown {what} '{value}'{hint} known: {', '.join(allowed)}")
