@@ -1,0 +1,205 @@
+"""Trains a stack of runs that share a task and a shape, and returns a record per run."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from kanbefair.complexity import COUNTS, count, live_parameters
+from kanbefair.data import Task
+from kanbefair.errors import InputError
+from kanbefair.models import Network, build
+from kanbefair.optim import StackAdam, StackOptimizer, StackSGD
+from kanbefair.provenance import provenance
+from kanbefair.specs import RunSpec
+
+LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
+EVALUATION_VALUES = 2**20
+FAIR_ORDER_SEED = 2**32
+"""Under `fair` the batches are drawn from this plus the run's seed, whatever the model: runs of a seed are paired."""
+
+
+def _generator(seed: int) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def _draw(generator: Generator) -> int:
+    return int(torch.empty((), dtype=torch.int64).random_(generator=generator))
+
+
+class Stream:
+    """The random numbers of one run: initial values first, then a permutation of the training rows per epoch.
+
+    `published` draws both from one generator just as the paper's program does with its data loaders; its KAN starts from
+    seed 0 whatever the run's seed (protocol.md: Training). `fair` has a generator for each, from the run's seed.
+    """
+
+    def __init__(self, spec: RunSpec):
+        self.published = spec.protocol == "published"
+        self.seed = 0 if self.published and spec.model == "KAN" else spec.seed
+        self.initial = _generator(self.seed)
+        self.batches = self.initial if self.published else _generator(FAIR_ORDER_SEED + self.seed)
+
+    def permutation(self, rows: int) -> Tensor:
+        """The order of the training rows in the next epoch."""
+        if not self.published:
+            return torch.randperm(rows, generator=self.batches)
+        _draw(self.batches)
+        return torch.randperm(rows, generator=_generator(_draw(self.batches)))
+
+    def after_evaluation(self) -> None:
+        """Skip what the paper's evaluation pass over the train and the test loader draws."""
+        if self.published:
+            for _ in range(3):
+                _draw(self.batches)
+
+
+def run_losses(logits: Tensor, y: Tensor, loss: str) -> Tensor:
+    """Mean loss of each run: logits (S, B, out), targets (B, …) or (S, B, …), to (S,)."""
+    runs, rows, _ = logits.shape
+    if loss == "cross_entropy":
+        target = y.expand(runs, rows)
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(runs, rows).mean(1)
+    target = y if y.is_floating_point() else F.one_hot(y, logits.shape[-1]).to(logits.dtype)
+    return F.mse_loss(logits, target.expand_as(logits), reduction="none").flatten(1).mean(1)
+
+
+@torch.no_grad()
+def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, Tensor]:
+    """Metrics (S,) of each run on a part: accuracy in percent, or mean absolute ("metric") and root mean square error."""
+    x, y = task.part(part)
+    network.eval()
+    total = torch.zeros(2, network.runs, dtype=torch.float64, device=x.device)
+    for rows, target in zip(x.split(block), y.split(block), strict=True):
+        logits = network(task.inputs(rows))
+        if task.metric == "accuracy":
+            total[0] += (logits.argmax(-1) == target).sum(-1)
+        else:
+            error = (logits - target).double()
+            total[0] += error.abs().mean(-1).sum(-1)
+            total[1] += error.square().mean(-1).sum(-1)
+    total = (total / len(x)).cpu()
+    return {"metric": 100 * total[0]} if task.metric == "accuracy" else {"metric": total[0], "rmse": total[1].sqrt()}
+
+
+def _optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
+    if specs[0].optimizer == "lbfgs":
+        return torch.optim.LBFGS(network.parameters(), lr=specs[0].lr, **LBFGS)
+    lr = torch.tensor([spec.lr for spec in specs])
+    return {"adam": StackAdam, "sgd": StackSGD}[specs[0].optimizer](network, lr)
+
+
+def train(
+    specs: Sequence[RunSpec],
+    task: Task,
+    *,
+    device: str | torch.device = "cpu",
+    on_epoch: Callable[[], None] = lambda: None,
+) -> list[dict]:
+    """Train runs that share a stack key and return their records, in order.
+
+    After every epoch all parts are evaluated. A record holds the spec, the counts, the metric of each part at the `last`
+    epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`),
+    the whole curves, the run's share of the stack's training seconds, and versions. From the epoch on in which its loss
+    is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if the
+    runs do not share a stack, or the loss does not fit the task.
+    """
+    if len({spec.stack_key() for spec in specs}) != 1:
+        raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
+    if specs[0].optimizer == "lbfgs" and len(specs) > 1:
+        return [record for spec in specs for record in train([spec], task, device=device, on_epoch=on_epoch)]
+    loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
+    if loss == "cross_entropy" and task.metric != "accuracy":
+        raise InputError(f"loss 'cross_entropy' needs classes, but {task.name} has numbers as targets; use 'mse'")
+    streams = [Stream(spec) for spec in specs]
+    network = build(specs, task)
+    network.reset([stream.initial for stream in streams])
+    network.to(device)
+    task = task.to(device)
+    optimizer = _optimizer(network, specs)
+    block = max(128, EVALUATION_VALUES // network.values_per_row())
+    curves: dict[str, list[Tensor]] = {}
+    diverged = torch.full((len(specs),), math.inf)
+    seconds = 0.0
+    for epoch in range(1, specs[0].epochs + 1):
+        start = time.perf_counter()
+        finite = _train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)
+        seconds += time.perf_counter() - start
+        diverged = torch.where(finite, diverged, diverged.clamp(max=epoch))
+        for part in task.parts:
+            for name, values in evaluate(network, task, part, block).items():
+                curves.setdefault(f"{part}_{name}", []).append(values.masked_fill(diverged <= epoch, math.nan))
+        for stream in streams:
+            stream.after_evaluation()
+        on_epoch()
+    shared = _shared_fields(network, task, device) | {"train_seconds": seconds / len(specs)}
+    whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
+    return [
+        _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run])) | shared
+        for run, spec in enumerate(specs)
+    ]
+
+
+def _train_epoch(
+    network: Network,
+    optimizer: StackOptimizer | torch.optim.LBFGS,
+    task: Task,
+    streams: Sequence[Stream],
+    batch_size: int,
+    loss: str,
+) -> Tensor:
+    """One pass over the training rows; returns for each run whether all its batch losses were finite."""
+    network.train()
+    x, y = task.part("train")
+    shared = len({stream.seed for stream in streams}) == 1
+    orders = [stream.permutation(len(x)) for stream in streams]
+    order = (orders[0] if shared else torch.stack(orders)).to(x.device)
+    finite = torch.ones(len(streams), dtype=torch.bool, device=x.device)
+    for rows in order.split(batch_size, dim=-1):
+        inputs, targets = task.inputs(x[rows]), y[rows]
+
+        def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
+            nonlocal finite
+            optimizer.zero_grad()
+            losses = run_losses(network(inputs), targets, loss)
+            losses.sum().backward()
+            finite = finite & losses.detach().isfinite()
+            return losses.sum()
+
+        if isinstance(optimizer, torch.optim.LBFGS):
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+    return finite.cpu()
+
+
+def _shared_fields(network: Network, task: Task, device: str | torch.device) -> dict[str, object]:
+    counts = count(network.shape())
+    fields = {name: getattr(counts, name) for name in COUNTS}
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else str(device)
+    return {
+        "domain": task.domain, "metric": task.metric, "input_size": task.input_size, "output_size": task.output_size,
+        "train_rows": len(task.x_train), **fields, "live_parameters": live_parameters(network), "device": name,
+        **provenance(),
+    }  # fmt: skip
+
+
+def _record(spec: RunSpec, task: Task, curves: dict[str, list[float]], diverged: float) -> dict:
+    sign = 1 if task.metric == "accuracy" else -1
+
+    def best_epoch(part: str) -> int | None:
+        scores = [(-math.inf if math.isnan(v) else sign * v) for v in curves.get(f"{part}_metric", [])]
+        return scores.index(max(scores)) if scores and max(scores) > -math.inf else None
+
+    moments = {"last": spec.epochs - 1, "selected": best_epoch("valid"), "best": best_epoch("test")}
+    record = spec.as_dict() | {"key": spec.key, "diverged": None if math.isinf(diverged) else int(diverged)}
+    for moment, epoch in moments.items():
+        if moment != "last":
+            record[f"epoch_{moment}"] = None if epoch is None else epoch + 1
+        for name, curve in curves.items():
+            record[f"{name}_{moment}"] = math.nan if epoch is None else curve[epoch]
+    return record | {"curves": curves}

@@ -1,0 +1,231 @@
+"""Layers over a stack of runs: every parameter has a leading axis of S runs, and so has every output.
+
+Inputs are (B, in), shared by all runs, or (S, B, in). Initial values are drawn run by run from that run's generator, in
+the order and layout in which the paper's files draw them (protocol.md: Training), so that one run can be reproduced
+whatever else is in the stack.
+"""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from kanbefair.basis import basis, fit_coefficients
+
+
+def _product(x: Tensor, weight: Tensor, start: Tensor) -> Tensor:
+    """start + x @ weight per run; x (B, in) or (S, B, in), weight (S, in, out), start broadcastable to (S, B, out)."""
+    return torch.baddbmm(start, x.expand(len(weight), *x.shape[-2:]), weight)
+
+
+class Layer(nn.Module):
+    """A layer that draws the initial values of one run at a time with `reset_run(run, generator)`."""
+
+    def reset_run(self, run: int, generator: Generator) -> None:
+        """Draw the initial values of run number `run`."""
+        raise NotImplementedError
+
+
+class Linear(Layer):
+    """y = x W + b per run; W is (S, in, out), drawn as `torch.nn.Linear` draws it."""
+
+    def __init__(self, in_features: int, out_features: int, *, stack: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(stack, in_features, out_features))
+        self.bias = nn.Parameter(torch.empty(stack, out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in) or (S, B, in) to (S, B, out)."""
+        return _product(x, self.weight, self.bias.unsqueeze(1))
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        _, rows, columns = self.weight.shape
+        weight = torch.empty(columns, rows)
+        nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+        self.weight[run] = weight.T
+        bound = 1 / math.sqrt(rows)
+        self.bias[run] = torch.empty(columns).uniform_(-bound, bound, generator=generator)
+
+
+class Grid(nn.Module):
+    """The uniform grid of a spline layer: one range per run, one G and K for the stack."""
+
+    def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]]):
+        super().__init__()
+        self.grid, self.order = grid, order
+        ends = torch.tensor(grid_ranges, dtype=torch.float32)
+        self.same = len(set(map(tuple, grid_ranges))) == 1
+        self.register_buffer("low", ends[:, 0].reshape(-1, 1, 1))
+        self.register_buffer("high", ends[:, 1].reshape(-1, 1, 1))
+
+    @property
+    def size(self) -> int:
+        """Number of bases, G+K."""
+        return self.grid + self.order
+
+    def table(self, x: Tensor) -> Tensor:
+        """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
+        ends = (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
+        return basis(x, *ends, self.grid, self.order)
+
+    def draw(self, count: int, generator: Generator) -> Tensor:
+        """Initial coefficients (count, G+K) of `count` splines: a fit to noise of 0.1/G at the grid points."""
+        noise = (torch.rand(count, self.grid + 1, generator=generator) - 0.5) * 0.1 / self.grid
+        return fit_coefficients(noise, self.grid, self.order)
+
+    def extra_repr(self) -> str:
+        return f"grid={self.grid}, order={self.order}"
+
+
+class KANLinear(Layer):
+    """y_j = Σ_i base_ij·b(x_i) + scale_ij·Σ_g c_igj·B_g(x_i) + bias_j per run (KAN layer of pykan, fixed grid).
+
+    c is (S, in, G+K, out), base and scale (S, in, out). A shortcut `zero` has no base.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        grid: int,
+        order: int,
+        grid_ranges: list[tuple[float, float]],
+        shortcut: nn.Module | None,
+    ):
+        super().__init__()
+        stack = len(grid_ranges)
+        self.grid = Grid(grid, order, grid_ranges)
+        self.coefficients = nn.Parameter(torch.empty(stack, in_features, self.grid.size, out_features))
+        self.scale = nn.Parameter(torch.empty(stack, in_features, out_features))
+        self.shortcut = shortcut
+        self.base = None if shortcut is None else nn.Parameter(torch.empty(stack, in_features, out_features))
+        self.bias = nn.Parameter(torch.empty(stack, out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in) or (S, B, in) to (S, B, out)."""
+        weight = (self.coefficients * self.scale.unsqueeze(2)).flatten(1, 2)
+        y = _product(self.grid.table(x).flatten(-2), weight, self.bias.unsqueeze(1))
+        return y if self.base is None else _product(self.shortcut(x), self.base, y)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        inputs, outputs = self.scale.shape[1:]
+        base = 1 / math.sqrt(inputs) + 0.1 * (2 * torch.randn(inputs * outputs, generator=generator) - 1)
+        if self.base is not None:
+            self.base[run] = base.reshape(outputs, inputs).T
+        drawn = self.grid.draw(inputs * outputs, generator)
+        self.coefficients[run] = drawn.reshape(outputs, inputs, -1).permute(1, 2, 0)
+        self.scale[run] = 1.0
+        torch.empty(outputs).uniform_(generator=generator)
+        self.bias[run] = 0.0
+
+
+class SplineActivation(Layer):
+    """y_i = Σ_g c_ig·B_g(x_i) per run: one learnable spline per unit; c is (S, features, G+K)."""
+
+    def __init__(self, features: int, *, grid: int, order: int, grid_ranges: list[tuple[float, float]]):
+        super().__init__()
+        self.grid = Grid(grid, order, grid_ranges)
+        self.coefficients = nn.Parameter(torch.empty(len(grid_ranges), features, self.grid.size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, features) or (S, B, features) to (S, B, features)."""
+        return (self.grid.table(x) * self.coefficients.unsqueeze(1)).sum(-1)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.coefficients[run] = self.grid.draw(self.coefficients.shape[1], generator)
+
+
+class PolynomialActivation(Layer):
+    """y = Σ_p a_p·x^p with one learnable polynomial per layer and run; a is (S, degree+1), drawn from N(0, 1) in the
+    order x, x², …, constant."""
+
+    def __init__(self, degree: int, *, stack: int = 1):
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.empty(stack, degree + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(S, B, features) to the same shape."""
+        powers = self.coefficients.unsqueeze(-1).unsqueeze(-1).unbind(1)
+        y = powers[-2]
+        for coefficient in reversed(powers[:-2]):
+            y = y * x + coefficient
+        return y * x + powers[-1]
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        for p in range(self.coefficients.shape[1]):
+            self.coefficients[run, p] = torch.randn(1, generator=generator).item()
+
+
+class BatchNorm(Layer):
+    """Batch normalisation of each unit of each run, with the defaults of `torch.nn.BatchNorm1d`."""
+
+    def __init__(self, features: int, *, stack: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(stack, features))
+        self.bias = nn.Parameter(torch.empty(stack, features))
+        self.register_buffer("running_mean", torch.zeros(stack, features))
+        self.register_buffer("running_var", torch.ones(stack, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(S, B, features) to the same shape. A batch of one row is normalised with the running values."""
+        stack, rows, features = x.shape
+        flat = x.transpose(0, 1).reshape(rows, stack * features)
+        state = (t.reshape(-1) for t in (self.running_mean, self.running_var, self.weight, self.bias))
+        y = F.batch_norm(flat, *state, training=self.training and rows > 1)
+        return y.reshape(rows, stack, features).transpose(0, 1)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.weight[run], self.bias[run] = 1.0, 0.0
+        self.running_mean[run], self.running_var[run] = 0.0, 1.0
+
+
+class MeanEmbedding(Layer):
+    """The mean of the embeddings of a text's tokens, as `torch.nn.EmbeddingBag`; the table is (S, vocabulary, width)."""
+
+    def __init__(self, vocabulary: int, width: int, *, stack: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(stack, vocabulary, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token numbers (B, length) or (S, B, length), -1 behind a text's end, to (S, B, width); no tokens give 0."""
+        stack, vocabulary, width = self.weight.shape
+        there = tokens >= 0
+        share = there / there.sum(-1, keepdim=True).clamp(min=1)
+        first = torch.arange(stack, device=tokens.device).reshape(-1, 1, 1) * vocabulary
+        number = tokens.clamp(min=0) + first
+        bags = F.embedding_bag(
+            number.flatten(0, 1), self.weight.reshape(-1, width), mode="sum",
+            per_sample_weights=share.expand(number.shape).flatten(0, 1).to(self.weight.dtype),
+        )  # fmt: skip
+        return bags.reshape(stack, -1, width)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.weight[run] = torch.empty(self.weight.shape[1:]).normal_(generator=generator)
+
+
+class SquareReLU(nn.Module):
+    """max(x, 0)²."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape."""
+        return torch.relu(x).square()
+
+
+FUNCTIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU, "square_relu": SquareReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU,
+    "identity": nn.Identity,
+}  # fmt: skip
+DEGREES = {"polynomial2": 2, "polynomial3": 3, "polynomial5": 5}
+
+
+def activation(name: str, *, stack: int = 1) -> nn.Module:
+    """A new activation module by its name (`specs.ACTIVATIONS`)."""
+    return PolynomialActivation(DEGREES[name], stack=stack) if name in DEGREES else FUNCTIONS[name]()

@@ -1,0 +1,246 @@
+"""The networks of the comparison, each a stack of S runs, and the registry that `build` reads.
+
+The classes take the paper's `Namespace` of arguments (protocol.md: Models). With `stack` left out they are what the paper
+documents: a single network whose output is (B, out). With `stack=S` parameters and outputs carry a leading axis S.
+"""
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from kanbefair import complexity
+from kanbefair.data import Task
+from kanbefair.errors import InputError
+from kanbefair.layers import (
+    DEGREES,
+    FUNCTIONS,
+    BatchNorm,
+    KANLinear,
+    Layer,
+    Linear,
+    MeanEmbedding,
+    SplineActivation,
+    activation,
+)
+from kanbefair.specs import ACTIVATIONS, MODEL_FIELDS, SHORTCUTS, RunSpec
+
+
+def _function_name(given: object, allowed: Sequence[str]) -> str:
+    """The name of an activation given as a name, a module class or a module."""
+    classes = {cls: name for name, cls in FUNCTIONS.items()}
+    name = given if isinstance(given, str) else classes.get(given if isinstance(given, type) else type(given))
+    if name not in allowed:
+        raise InputError(f"unknown function {given!r}; give one of {', '.join(allowed)} or its torch.nn module")
+    return name
+
+
+class Network(nn.Module):
+    """A stack of networks of one shape. Subclasses say how a layer is made (`layer`) and what is counted (`shape`)."""
+
+    text = False
+
+    def __init__(self, args: Namespace, *, stack: int | None = None):
+        """`args` holds input_size, layers_width, output_size and the model's own fields; raises `InputError` for a
+        function that is not known."""
+        super().__init__()
+        self.args, self.runs, self.single = args, stack or 1, stack is None
+        inside = [args.layers_width[0]] if self.text else [args.input_size]
+        self.widths = [*inside, *args.layers_width, args.output_size]
+        self.embedding = MeanEmbedding(args.input_size, inside[0], stack=self.runs) if self.text else None
+        pairs = list(zip(self.widths, self.widths[1:], strict=False))
+        self.layers = nn.Sequential(*(m for i, (a, b) in enumerate(pairs) for m in self.layer(a, b, i == len(pairs) - 1)))
+        if self.single:
+            seed = int(torch.randint(2**62, ()))
+            self.reset([torch.Generator().manual_seed(seed)])
+
+    def layer(self, inputs: int, outputs: int, last: bool) -> list[nn.Module]:
+        """The modules of one layer; `last` marks the output layer."""
+        raise NotImplementedError
+
+    def reset(self, generators: Sequence[Generator]) -> None:
+        """Draw all initial values anew, run s from `generators[s]`, in the order of the layers."""
+        if len(generators) != self.runs:
+            raise InputError(f"{len(generators)} generators for a stack of {self.runs} runs; give one per run")
+        for run, generator in enumerate(generators):
+            for module in self.modules():
+                if isinstance(module, Layer):
+                    module.reset_run(run, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs (B, in) or (S, B, in) to logits (S, B, out); a single network gives (B, out)."""
+        y = self.layers(x if self.embedding is None else self.embedding(x))
+        return y.squeeze(0) if self.single else y
+
+    def shape(self) -> complexity.Shape:
+        """What `complexity` counts of one run of this stack."""
+        raise NotImplementedError
+
+    def values_per_row(self) -> int:
+        """About how many numbers one run holds at once for one row of input: units, times bases where there are some."""
+        shape = self.shape()
+        return max(self.widths) * (1 if shape.grid is None else shape.grid + shape.order)
+
+    def total_parameters(self) -> int:
+        """Parameters of one run by the paper's formula (text: without the embedding, as there)."""
+        return complexity.count(self.shape()).parameters
+
+    def total_flops(self) -> int:
+        """FLOPs of one forward pass of one row by the paper's formula."""
+        return int(complexity.count(self.shape()).flops)
+
+
+def _spline(args: Namespace, runs: int) -> dict[str, object]:
+    ranges = args.kan_grid_range
+    if not isinstance(ranges[0], (list, tuple)):
+        ranges = [ranges] * runs
+    return {
+        "grid": args.kan_bspline_grid, "order": args.kan_bspline_order, "grid_ranges": [tuple(map(float, r)) for r in ranges],
+    }  # fmt: skip
+
+
+class KANbeFair(Network):
+    """KAN with a fixed uniform grid. `args` also holds kan_bspline_grid, kan_bspline_order, kan_grid_range (two ends, or
+    such a pair per run) and kan_shortcut_function (a name, class or module) or kan_shortcut_name.
+
+    >>> args = Namespace(input_size=784, layers_width=[10, 10], output_size=10, kan_bspline_grid=20, kan_bspline_order=5,
+    ...                  kan_shortcut_function=torch.nn.SiLU(), kan_grid_range=[-1, 1])
+    >>> KANbeFair(args).total_parameters(), KANbeFair(args).total_flops()
+    (225150, 10198740)
+    """
+
+    def __init__(self, args: Namespace, *, stack: int | None = None):
+        given = getattr(args, "kan_shortcut_function", None) or getattr(args, "kan_shortcut_name", "silu")
+        self.shortcut = _function_name(given, SHORTCUTS)
+        super().__init__(args, stack=stack)
+
+    def layer(self, inputs: int, outputs: int, last: bool) -> list[nn.Module]:
+        shortcut = None if self.shortcut == "zero" else activation(self.shortcut)
+        return [KANLinear(inputs, outputs, shortcut=shortcut, **_spline(self.args, self.runs))]
+
+    def shape(self) -> complexity.Shape:
+        return complexity.Shape(
+            family="KAN", widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
+            shortcut=self.shortcut,
+        )  # fmt: skip
+
+
+class MLP(Network):
+    """Multi-layer perceptron. `args` also holds batch_norm and activation (a name, class or module).
+
+    >>> args = Namespace(input_size=784, layers_width=[10, 10], output_size=10, batch_norm=False, activation=nn.ReLU)
+    >>> MLP(args).total_parameters(), MLP(args).total_flops()
+    (8070, 16110)
+    """
+
+    def __init__(self, args: Namespace, *, stack: int | None = None):
+        given = getattr(args, "activation", None) or getattr(args, "activation_name", "relu")
+        self.activation = _function_name(given, ACTIVATIONS)
+        super().__init__(args, stack=stack)
+
+    def layer(self, inputs: int, outputs: int, last: bool) -> list[nn.Module]:
+        linear = Linear(inputs, outputs, stack=self.runs)
+        if last:
+            return [linear]
+        norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
+        return [linear, *norm, activation(self.activation, stack=self.runs)]
+
+    def shape(self) -> complexity.Shape:
+        return complexity.Shape(
+            family="MLP", widths=tuple(self.widths), activation=self.activation, batch_norm=bool(self.args.batch_norm)
+        )
+
+
+class BSpline_MLP(Network):
+    """An MLP whose activation is one learnable B-spline per unit. `args` also holds batch_norm and the grid's fields."""
+
+    family = "BSpline_MLP"
+
+    def layer(self, inputs: int, outputs: int, last: bool) -> list[nn.Module]:
+        linear = Linear(inputs, outputs, stack=self.runs)
+        if last:
+            return [linear]
+        norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
+        return [linear, *norm, SplineActivation(outputs, **_spline(self.args, self.runs))]
+
+    def shape(self) -> complexity.Shape:
+        return complexity.Shape(
+            family=self.family, widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
+            batch_norm=bool(self.args.batch_norm),
+        )  # fmt: skip
+
+
+class BSpline_First_MLP(BSpline_MLP):
+    """Each layer is one learnable B-spline per input, then a linear map (and, if asked for, batch norm)."""
+
+    family = "BSpline_First_MLP"
+
+    def layer(self, inputs: int, outputs: int, last: bool) -> list[nn.Module]:
+        norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
+        spline = SplineActivation(inputs, **_spline(self.args, self.runs))
+        return [spline, Linear(inputs, outputs, stack=self.runs), *norm]
+
+
+class KANbeFair_Text(KANbeFair):
+    """KAN behind a mean embedding of width layers_width[0]; input_size is the vocabulary's size."""
+
+    text = True
+
+
+class MLP_Text(MLP):
+    """MLP behind a mean embedding of width layers_width[0]; input_size is the vocabulary's size."""
+
+    text = True
+
+
+class BSpline_MLP_Text(BSpline_MLP):
+    """BSpline_MLP behind a mean embedding of width layers_width[0]; input_size is the vocabulary's size."""
+
+    text = True
+
+
+class BSpline_First_MLP_Text(BSpline_First_MLP):
+    """BSpline_First_MLP behind a mean embedding of width layers_width[0]; input_size is the vocabulary's size."""
+
+    text = True
+
+
+REGISTRY: dict[str, tuple[type[Network], type[Network]]] = {
+    "KAN": (KANbeFair, KANbeFair_Text),
+    "MLP": (MLP, MLP_Text),
+    "BSpline_MLP": (BSpline_MLP, BSpline_MLP_Text),
+    "BSpline_First_MLP": (BSpline_First_MLP, BSpline_First_MLP_Text),
+}
+"""For each model of a `RunSpec` its class for feature vectors and its class for token numbers."""
+
+
+def register(
+    name: str,
+    network: type[Network],
+    *,
+    defaults: dict[str, object],
+    layer_count: Callable[[complexity.Shape, int, int, bool], complexity.LayerCount],
+) -> None:
+    """Add a model of your own to the comparison, so that `RunSpec(model=name, ...)` builds, counts and trains it.
+
+    `network` is a subclass of `Network`; `defaults` are the spec fields it reads, with their defaults (see
+    `specs.MODEL_FIELDS`); `layer_count` counts one of its layers (see `complexity.LAYER_COUNTERS`).
+    """
+    text = type(f"{name}_Text", (network,), {"text": True, "__doc__": f"{name} behind a mean embedding."})
+    REGISTRY[name] = (network, text)
+    MODEL_FIELDS[name] = defaults
+    complexity.LAYER_COUNTERS[name] = layer_count
+
+
+def build(specs: Sequence[RunSpec], task: Task) -> Network:
+    """The stack of networks of `specs`, which share a stack key, for `task`; initial values are not yet drawn."""
+    first = specs[0]
+    network = REGISTRY[first.model][task.domain == "text"]
+    args = Namespace(
+        input_size=task.input_size, output_size=task.output_size, layers_width=list(first.widths),
+        batch_norm=first.batch_norm, activation=first.activation, kan_bspline_grid=first.grid,
+        kan_bspline_order=first.order, kan_shortcut_function=first.shortcut,
+        kan_grid_range=[spec.grid_range for spec in specs],
+    )  # fmt: skip
+    return network(args, stack=len(specs))

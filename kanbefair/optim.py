@@ -1,0 +1,62 @@
+"""Optimisers over a stack: one flat vector of all parameters, one learning rate per run."""
+
+import torch
+from torch import Tensor, nn
+
+ADAM_BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+
+class StackOptimizer:
+    """Moves the parameters (S, …) of a stacked network into one flat vector, and their gradients into another.
+
+    `lr` (S,) is each run's learning rate. The parameters stay views of the vector, so a step is a few operations on it.
+    """
+
+    def __init__(self, network: nn.Module, lr: Tensor):
+        parameters = list(network.parameters())
+        self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
+        self.gradient = torch.zeros_like(self.values)
+        rates = [lr.reshape(-1, *[1] * (p.dim() - 1)).expand_as(p).reshape(-1) for p in parameters]
+        self.lr = torch.cat(rates).to(self.values)
+        start = 0
+        for p in parameters:
+            part = slice(start, start + p.numel())
+            p.data, p.grad = self.values[part].view_as(p), self.gradient[part].view_as(p)
+            start += p.numel()
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero."""
+        self.gradient.zero_()
+
+    def step(self) -> None:
+        """Change the parameters by what the gradients say."""
+        raise NotImplementedError
+
+
+class StackSGD(StackOptimizer):
+    """Plain gradient descent."""
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """θ ← θ − lr · g."""
+        self.values.addcmul_(self.lr, self.gradient, value=-1)
+
+
+class StackAdam(StackOptimizer):
+    """Adam with the defaults of `torch.optim.Adam`, in the same order of operations."""
+
+    def __init__(self, network: nn.Module, lr: Tensor):
+        super().__init__(network, lr)
+        self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """θ ← θ − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)."""
+        self.steps += 1
+        beta1, beta2 = ADAM_BETAS
+        self.mean.lerp_(self.gradient, 1 - beta1)
+        self.square.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
+        size = self.square.sqrt().div_((1 - beta2**self.steps) ** 0.5).add_(ADAM_EPSILON)
+        self.values.sub_(torch.div(self.mean, size, out=size).mul_(self.lr).div_(1 - beta1**self.steps))

@@ -1,0 +1,129 @@
+"""`RunSpec`: everything that decides the outcome of one training run."""
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from kanbefair.errors import InputError, choose
+
+ACTIVATIONS = (
+    "relu", "square_relu", "sigmoid", "tanh", "silu", "gelu", "identity", "polynomial2", "polynomial3", "polynomial5",
+)  # fmt: skip
+SHORTCUTS = ("silu", "identity", "zero")
+OPTIMIZERS = ("adam", "lbfgs", "sgd")
+LOSSES = ("cross_entropy", "mse")
+PROTOCOLS = ("published", "fair")
+
+SPLINE_FIELDS = {"grid": 5, "order": 3, "grid_range": (-1.0, 1.0)}
+MODEL_FIELDS: dict[str, dict[str, object]] = {
+    "KAN": SPLINE_FIELDS | {"shortcut": "silu"},
+    "MLP": {"activation": "relu", "batch_norm": False},
+    "BSpline_MLP": SPLINE_FIELDS | {"batch_norm": False},
+    "BSpline_First_MLP": SPLINE_FIELDS | {"batch_norm": False},
+}
+"""The fields that each model reads, with their defaults; for a spec of that model all other fields here are None.
+`models.register` adds to it."""
+
+OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range")
+
+
+def _at_least(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run. Fields that the model does not read are set to None, so that equal runs have equal keys.
+
+    `widths` are the hidden layers' widths; `grid` (G) the number of grid intervals, `order` (K) the spline's polynomial
+    order, `grid_range` the grid's two ends. `loss` None means cross entropy for classes and mean squared error for
+    numbers. Raises `InputError` for a value that is not allowed; the dataset's name is checked when it is loaded.
+    """
+
+    dataset: str
+    model: str
+    widths: tuple[int, ...]
+    protocol: str = "fair"
+    seed: int = 1314
+    epochs: int = 20
+    batch_size: int = 128
+    lr: float = 1e-3
+    optimizer: str = "adam"
+    loss: str | None = None
+    activation: str | None = None
+    batch_norm: bool | None = None
+    grid: int | None = None
+    order: int | None = None
+    shortcut: str | None = None
+    grid_range: tuple[float, float] | None = None
+    key: str = field(init=False, compare=False, repr=False, default="")
+
+    def __post_init__(self) -> None:
+        own = MODEL_FIELDS[choose("model", self.model, MODEL_FIELDS)]
+        for name in OPTIONAL_FIELDS:
+            given = getattr(self, name)
+            self._set(name, (own[name] if given is None else given) if name in own else None)
+        self._set("widths", tuple(self.widths))
+        self._check()
+        self._set("lr", float(self.lr))
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        self._set("key", hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        if not self.widths:
+            raise InputError("widths is empty; give the width of at least one hidden layer")
+        for width in self.widths:
+            _at_least("layer width", width, 1)
+        for name in ("epochs", "batch_size", "grid", "order"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 1)
+        _at_least("seed", self.seed, 0)
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise InputError(f"lr is {self.lr!r}; it must be a number above 0")
+        for name, allowed in (
+            ("protocol", PROTOCOLS), ("optimizer", OPTIMIZERS), ("loss", LOSSES), ("activation", ACTIVATIONS),
+            ("shortcut", SHORTCUTS),
+        ):  # fmt: skip
+            if getattr(self, name) is not None:
+                choose(name, getattr(self, name), allowed)
+        if self.grid_range is not None:
+            ends = tuple(float(end) for end in self.grid_range)
+            if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
+                raise InputError(f"grid range is {list(self.grid_range)}; it needs two ends, the first below the second")
+            self._set("grid_range", ends)
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields that are not None, as plain values: what the key is made of."""
+        values = asdict(self)
+        del values["key"]
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> "RunSpec":
+        """The spec whose `as_dict` gives `values`; other entries of `values` are ignored."""
+        known = {f.name for f in fields(cls) if f.init}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def stack_key(self) -> tuple:
+        """Runs with equal stack keys can train as one stack: all but learning rate, grid range and, where the data and
+        the batches do not hang on it, the seed."""
+        shared = replace(self, lr=1.0, grid_range=None if self.grid_range is None else (-1.0, 1.0))
+        return (shared if self.protocol == "published" else replace(shared, seed=0)).key, self.dataset
+
+
+def grid(**choices: object) -> list[RunSpec]:
+    """All specs that combine the given choices: a list or set of values is varied, everything else is held fixed.
+
+    >>> [spec.lr for spec in grid(dataset="Digits", model="MLP", widths=(8,), lr=[1e-2, 1e-3])]
+    [0.01, 0.001]
+    """
+    varied = {name: value if isinstance(value, list) else [value] for name, value in choices.items()}
+    combined: Iterable[tuple] = itertools.product(*varied.values())
+    return [RunSpec(**dict(zip(varied, values, strict=True))) for values in combined]
