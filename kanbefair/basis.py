@@ -35,7 +35,9 @@ def blending_matrix(order: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return _polynomials(order).to(dtype)
 
 
-def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor, Tensor]:
+def locate(
+    x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Where x lies in the extended grid.
 
     Returns the interval number (int64, 0 … G+2K−1), the fraction within the interval, and whether x lies in the extended
@@ -48,9 +50,7 @@ def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, orde
     return interval.long(), u - interval, inside
 
 
-def local_basis(
-    x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int
-) -> tuple[Tensor, Tensor]:
+def local_basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor]:
     """The K+1 bases that can be non-zero at x.
 
     Returns their numbers and their values, each of shape (*x.shape, K+1). A number of G+K stands for "no such basis" and
@@ -61,7 +61,7 @@ def local_basis(
     fraction = fraction.unsqueeze(-1)
     values = matrix[order]
     for p in range(order - 1, -1, -1):
-        values = torch.addcmul(matrix[p], values, fraction)
+        values = values * fraction + matrix[p]
     number = interval.unsqueeze(-1) + torch.arange(-order, 1, device=x.device)
     exists = (number >= 0) & (number < grid + order) & inside.unsqueeze(-1)
     return torch.where(exists, number, grid + order), torch.where(exists, values, torch.zeros_like(values))

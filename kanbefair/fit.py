@@ -97,11 +97,12 @@ def train(
     task: Task,
     *,
     device: str | torch.device = "cpu",
+    evaluation_rows: int | None = None,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
-    After every epoch all parts are evaluated. A record holds the spec, the counts, the metric of each part at the `last`
+    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache). A record holds the spec, the counts, the metric of each part at the `last`
     epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`),
     the whole curves, the run's share of the stack's training seconds, and versions. From the epoch on in which its loss
     is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if the
@@ -110,7 +111,11 @@ def train(
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
     if specs[0].optimizer == "lbfgs" and len(specs) > 1:
-        return [record for spec in specs for record in train([spec], task, device=device, on_epoch=on_epoch)]
+        return [
+            record
+            for spec in specs
+            for record in train([spec], task, device=device, evaluation_rows=evaluation_rows, on_epoch=on_epoch)
+        ]
     loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
     if loss == "cross_entropy" and task.metric != "accuracy":
         raise InputError(f"loss 'cross_entropy' needs classes, but {task.name} has numbers as targets; use 'mse'")
@@ -120,7 +125,7 @@ def train(
     network.to(device)
     task = task.to(device)
     optimizer = _optimizer(network, specs)
-    block = max(128, EVALUATION_VALUES // network.values_per_row())
+    block = evaluation_rows or max(128, EVALUATION_VALUES // network.values_per_row())
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)
     seconds = 0.0

@@ -6,6 +6,7 @@ whatever else is in the stack.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,10 +14,18 @@ from torch.nn import functional as F
 
 from kanbefair.basis import basis, fit_coefficients
 
+REGISTERS = 64
+"""Number of values that fill whole vector registers on every processor in use."""
+
 
 def _product(x: Tensor, weight: Tensor, start: Tensor) -> Tensor:
     """start + x @ weight per run; x (B, in) or (S, B, in), weight (S, in, out), start broadcastable to (S, B, out)."""
-    return torch.baddbmm(start, x.expand(len(weight), *x.shape[-2:]), weight)
+    x = x.expand(len(weight), *x.shape[-2:])
+    if len(weight) == 1 and 1 in (*x.shape[1:], weight.shape[2]):
+        # alone, a run would take the matrix-vector path, which rounds differently from the same run in a stack
+        start, x, weight = (tensor.expand(2, -1, -1) for tensor in (start, x, weight))
+        return torch.baddbmm(start, x, weight)[:1]
+    return torch.baddbmm(start, x, weight)
 
 
 class Layer(nn.Module):
@@ -211,21 +220,42 @@ class MeanEmbedding(Layer):
         self.weight[run] = torch.empty(self.weight.shape[1:]).normal_(generator=generator)
 
 
-class SquareReLU(nn.Module):
-    """max(x, 0)²."""
+class Elementwise(nn.Module):
+    """A fixed function of each value. It is computed over whole vector registers: PyTorch treats the rest of a tensor with
+    other instructions, whose last bit would depend on where in the stack a run stands."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
-        return torch.relu(x).square()
+        rest = -x.numel() % REGISTERS
+        if not rest:
+            return self.function(x)
+        return self.function(F.pad(x.reshape(-1), (0, rest)))[: x.numel()].view_as(x)
+
+    def extra_repr(self) -> str:
+        return self.function.__name__
 
 
-FUNCTIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU, "square_relu": SquareReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU,
-    "identity": nn.Identity,
+def square_relu(x: Tensor) -> Tensor:
+    """max(x, 0)²."""
+    return torch.relu(x).square()
+
+
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu, "square_relu": square_relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": F.silu,
+    "gelu": F.gelu,
+}  # fmt: skip
+MODULES: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.SiLU: "silu", nn.GELU: "gelu", nn.Identity: "identity",
 }  # fmt: skip
 DEGREES = {"polynomial2": 2, "polynomial3": 3, "polynomial5": 5}
 
 
 def activation(name: str, *, stack: int = 1) -> nn.Module:
     """A new activation module by its name (`specs.ACTIVATIONS`)."""
-    return PolynomialActivation(DEGREES[name], stack=stack) if name in DEGREES else FUNCTIONS[name]()
+    if name == "identity":
+        return nn.Identity()
+    return PolynomialActivation(DEGREES[name], stack=stack) if name in DEGREES else Elementwise(FUNCTIONS[name])

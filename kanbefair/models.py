@@ -14,8 +14,7 @@ from kanbefair import complexity
 from kanbefair.data import Task
 from kanbefair.errors import InputError
 from kanbefair.layers import (
-    DEGREES,
-    FUNCTIONS,
+    MODULES,
     BatchNorm,
     KANLinear,
     Layer,
@@ -29,8 +28,7 @@ from kanbefair.specs import ACTIVATIONS, MODEL_FIELDS, SHORTCUTS, RunSpec
 
 def _function_name(given: object, allowed: Sequence[str]) -> str:
     """The name of an activation given as a name, a module class or a module."""
-    classes = {cls: name for name, cls in FUNCTIONS.items()}
-    name = given if isinstance(given, str) else classes.get(given if isinstance(given, type) else type(given))
+    name = given if isinstance(given, str) else MODULES.get(given if isinstance(given, type) else type(given))
     if name not in allowed:
         raise InputError(f"unknown function {given!r}; give one of {', '.join(allowed)} or its torch.nn module")
     return name
@@ -50,7 +48,9 @@ class Network(nn.Module):
         self.widths = [*inside, *args.layers_width, args.output_size]
         self.embedding = MeanEmbedding(args.input_size, inside[0], stack=self.runs) if self.text else None
         pairs = list(zip(self.widths, self.widths[1:], strict=False))
-        self.layers = nn.Sequential(*(m for i, (a, b) in enumerate(pairs) for m in self.layer(a, b, i == len(pairs) - 1)))
+        self.layers = nn.Sequential(
+            *(m for i, (a, b) in enumerate(pairs) for m in self.layer(a, b, i == len(pairs) - 1))
+        )
         if self.single:
             seed = int(torch.randint(2**62, ()))
             self.reset([torch.Generator().manual_seed(seed)])

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from kanbefair.layers import REGISTERS
+
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
@@ -15,10 +17,12 @@ class StackOptimizer:
 
     def __init__(self, network: nn.Module, lr: Tensor):
         parameters = list(network.parameters())
-        self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
+        size = sum(p.numel() for p in parameters)
+        rest = lr.new_zeros(-size % REGISTERS).to(parameters[0])
+        self.values = torch.cat([*(p.detach().reshape(-1) for p in parameters), rest])
         self.gradient = torch.zeros_like(self.values)
         rates = [lr.reshape(-1, *[1] * (p.dim() - 1)).expand_as(p).reshape(-1) for p in parameters]
-        self.lr = torch.cat(rates).to(self.values)
+        self.lr = torch.cat([*rates, rest.to(lr)]).to(self.values)
         start = 0
         for p in parameters:
             part = slice(start, start + p.numel())

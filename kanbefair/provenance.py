@@ -19,8 +19,12 @@ def commit() -> str:
     paths = [str(PACKAGE / name) for name in SOURCES]
     git = ["git", "-C", str(PACKAGE)]
     try:
-        last = subprocess.run([*git, "log", "-1", "--format=%h", "--abbrev=10", "--", *paths], capture_output=True, text=True, check=True)
-        dirty = subprocess.run([*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True)
+        last = subprocess.run(
+            [*git, "log", "-1", "--format=%h", "--abbrev=10", "--", *paths], capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return (last.stdout.strip() or "uncommitted") + ("+" if dirty.stdout.strip() else "")

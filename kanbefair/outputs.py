@@ -1,0 +1,56 @@
+"""Where results go: the one place that knows the folders, and the way into and out of CSV files."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas
+
+from kanbefair.errors import InputError, choose
+
+PROFILES = ("smoke", "embedded", "paper")
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class Outputs:
+    """The folders of one profile under `out` (the project itself if empty).
+
+    `results/<profile>` holds the tables, `figures/<profile>` the figures, `results/runs` the records of all profiles.
+    Raises `InputError` for an unknown profile or a folder that cannot be written.
+    """
+
+    def __init__(self, profile: str, out: str | os.PathLike = ""):
+        self.profile = choose("profile", profile, PROFILES)
+        root = Path(out).expanduser().resolve() if str(out) else PROJECT
+        self.results, self.figures = root / "results" / profile, root / "figures" / profile
+        self.runs = root / "results" / "runs"
+        for folder in (self.results, self.figures, self.runs):
+            writable(folder)
+
+    def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
+        """Write `results/<profile>/<name>.csv` and return what can be read back from it: figures are drawn from that."""
+        path = self.results / f"{name}.csv"
+        fresh = path.with_suffix(".csv.tmp")
+        table.to_csv(fresh, index=False, float_format="%.8g", lineterminator="\n")
+        os.replace(fresh, path)
+        return self.read(name)
+
+    def read(self, name: str) -> pandas.DataFrame:
+        """The table `results/<profile>/<name>.csv`; `InputError` if no notebook has written it."""
+        path = self.results / f"{name}.csv"
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; run the notebook that writes it first (make figures runs all)")
+        return pandas.read_csv(path)
+
+
+def writable(folder: Path) -> Path:
+    """Create `folder` where needed and make sure that a file can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out"
+        ) from None
+    return folder

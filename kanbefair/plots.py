@@ -1,0 +1,223 @@
+"""Every figure of the package: one style, one function per kind of figure, and `save`.
+
+The functions take tables as `stats` and `sweep` make them (read back from their CSV) and return a matplotlib figure.
+"""
+
+import math
+
+import matplotlib
+import numpy
+import pandas
+import seaborn
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from kanbefair import stats
+from kanbefair.outputs import Outputs
+
+_PALETTE = seaborn.color_palette("colorblind")
+COLORS = {
+    "KAN": _PALETTE[3], "MLP": _PALETTE[0], "BSpline_MLP": _PALETTE[2], "BSpline_First_MLP": _PALETTE[1],
+}  # fmt: skip
+MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
+LABELS = {
+    "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values, embedding included",
+    "flops_shared": "FLOPs, bases shared", "flops_local": "FLOPs, non-zero bases only",
+    "accuracy": "test accuracy (%)", "mae": "test mean |error|",
+}  # fmt: skip
+STYLE = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7, "xtick.labelsize": 7,
+    "ytick.labelsize": 7, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "grid.linewidth": 0.5, "lines.linewidth": 1.4, "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 200,
+    "svg.hashsalt": "kanbefair", "pdf.fonttype": 42,
+}  # fmt: skip
+PANEL = (2.45, 2.0)
+
+
+def _figure(rows: int, columns: int, width: float | None = None, height: float | None = None, **options) -> tuple:
+    with matplotlib.rc_context(STYLE):
+        size = (width or PANEL[0] * columns, height or PANEL[1] * rows)
+        return pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
+
+
+def save(figure: Figure, outputs: Outputs, name: str) -> Figure:
+    """Write `figures/<profile>/<name>.pdf` and `.png`, without dates, so that equal figures are equal files."""
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(
+            outputs.figures / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None}
+        )
+        figure.savefig(outputs.figures / f"{name}.png", metadata={"Software": None})
+    pyplot.close(figure)
+    return figure
+
+
+def short(dataset: str) -> str:
+    """A dataset's name as a panel's title."""
+    return dataset.removeprefix("Special_").replace("_", " ")
+
+
+def _envelope_band(axes: Axes, steps: pandas.DataFrame, model: str) -> None:
+    """The median over seeds of the envelopes, and their range."""
+    seeds = [own for _, own in steps.groupby("seed")]
+    low = max(own["budget"].min() for own in seeds)
+    budgets = numpy.unique(numpy.append(steps["budget"][steps["budget"] >= low], [low]))
+    scores = numpy.array([stats.at(own, budgets) for own in seeds])
+    axes.fill_between(budgets, scores.min(0), scores.max(0), step="post", color=COLORS[model], alpha=0.2, linewidth=0)
+    axes.step(budgets, numpy.median(scores, axis=0), where="post", color=COLORS[model], label=model)
+
+
+def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> Figure:
+    """Score against each budget, a row of panels per budget kind and a column per dataset: every run as a point, and per
+    model the envelope chosen within the budget (line: median over seeds, band: their range)."""
+    datasets = list(dict.fromkeys(runs["dataset"]))
+    wrap = min(len(datasets), 5)
+    lines = math.ceil(len(datasets) / wrap)
+    figure, panels = _figure(lines * len(kinds), wrap, width=max(PANEL[0] * wrap * (0.72 if wrap > 3 else 1), 5.0))
+    scored = stats.scored(runs)
+    models = list(dict.fromkeys(runs["model"]))
+    with matplotlib.rc_context(STYLE):
+        for k, kind in enumerate(kinds):
+            steps = stats.envelope(runs, kind)
+            for i in range(lines * wrap):
+                axes = panels[k * lines + i // wrap, i % wrap]
+                if i >= len(datasets):
+                    axes.set_visible(False)
+                    continue
+                own = scored[scored["dataset"] == datasets[i]]
+                for model in models:
+                    points = own[own["model"] == model]
+                    axes.plot(
+                        points[kind], points["score"], MARKERS[model], color=COLORS[model], markersize=2.2, alpha=0.28,
+                        markeredgewidth=0, rasterized=len(points) > 2000,
+                    )  # fmt: skip
+                    _envelope_band(axes, steps[(steps["dataset"] == datasets[i]) & (steps["model"] == model)], model)
+                _budget_axes(axes, own, kind, datasets[i], first=i % wrap == 0)
+    handles = [
+        matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(models), fontsize=8)
+    return figure
+
+
+def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str, dataset: str, *, first: bool) -> None:
+    metric = own["metric"].iloc[0]
+    axes.set_xscale("log")
+    if metric == "mae":
+        axes.set_yscale("log")
+    else:
+        top = own["score"].max()
+        axes.set_ylim(
+            max(own["score"].quantile(0.1) - 2, 0), min(top + 0.08 * (top - own["score"].quantile(0.1)) + 0.5, 100.5)
+        )
+    axes.set_title(short(dataset))
+    axes.set_xlabel(LABELS[kind])
+    if first:
+        axes.set_ylabel(LABELS[metric])
+
+
+def _gain_text(row: pandas.Series) -> str:
+    winner = "tie" if row["winner"] == "tie" else f"{row['winner']} wins"
+    if row["metric"] == "mae":
+        factor = 10 ** abs(row["gain"])
+        lower = "KAN" if row["gain"] > 0 else "MLP"
+        return f"{winner}: {lower} error {factor:.2g}× lower"
+    return f"{winner}: KAN {row['gain']:+.1f} points"
+
+
+def verdict(table: pandas.DataFrame) -> Figure:
+    """Gain of KAN over MLP per domain with its 95 % interval, accuracies on the left, errors on the right; the text names
+    the winner at equal parameters and at equal FLOPs."""
+    with matplotlib.rc_context(STYLE):
+        kinds = [metric for metric in ("accuracy", "mae") if (table["metric"] == metric).any()]
+        rows = [table[table["metric"] == metric]["domain"].nunique() for metric in kinds]
+        figure, panels = _figure(len(kinds), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
+        styles = {"parameters": ("o", 0.17, "equal parameters"), "flops": ("D", -0.17, "equal FLOPs")}
+        for axes, metric in zip(panels[:, 0], kinds, strict=True):
+            own = table[table["metric"] == metric]
+            domains = list(dict.fromkeys(own["domain"]))[::-1]
+            for _, row in own.iterrows():
+                marker, shift, _ = styles[row["budget"]]
+                y = domains.index(row["domain"]) + shift
+                color = COLORS.get(row["winner"], "0.4")
+                bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
+                axes.errorbar(
+                    row["gain"], y, xerr=bar, fmt=marker, color=color, markersize=4.5, capsize=2.5, linewidth=1.2
+                )
+                axes.annotate(
+                    _gain_text(row), (1.01, y), xycoords=("axes fraction", "data"), va="center", color=color, fontsize=7,
+                    annotation_clip=False,
+                )  # fmt: skip
+            axes.axvline(0, color="0.2", linewidth=0.8)
+            axes.set_yticks(range(len(domains)), domains)
+            axes.set_ylim(-0.5, len(domains) - 0.5)
+            axes.grid(axis="y", visible=False)
+            if metric == "mae":
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{10**v:.2g}×"))
+                axes.set_xlabel("error of MLP ÷ error of KAN   (right of 1×: KAN better)")
+            else:
+                axes.set_xlabel("accuracy of KAN − accuracy of MLP, points   (right of 0: KAN better)")
+        handles = [
+            matplotlib.lines.Line2D([], [], color="0.3", marker=marker, linestyle="", markersize=4.5, label=label)
+            for marker, _, label in styles.values()
+        ]  # fmt: skip
+        figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    return figure
+
+
+def paired_bars(table: pandas.DataFrame, *, group: str, panel: str, value: str, hue: str = "model") -> Figure:
+    """Bars of `value`, a panel per entry of `panel`, a group of bars per entry of `group`, coloured by model; columns
+    `low` and `high`, where present, are drawn as intervals."""
+    names = list(dict.fromkeys(table[panel]))
+    figure, panels = _figure(1, len(names), height=2.3, width=max(1.45 * len(names), 3.0))
+    with matplotlib.rc_context(STYLE):
+        for axes, name in zip(panels[0], names, strict=True):
+            own = table[table[panel] == name]
+            groups, hues = list(dict.fromkeys(table[group])), list(dict.fromkeys(table[hue]))
+            for h, entry in enumerate(hues):
+                bars = own[own[hue] == entry].set_index(group).reindex(groups)
+                x = numpy.arange(len(groups)) + (h - (len(hues) - 1) / 2) * 0.38
+                error = None if "low" not in bars else [bars[value] - bars["low"], bars["high"] - bars[value]]
+                axes.bar(
+                    x, bars[value], 0.36, color=COLORS[entry], label=entry, yerr=error, error_kw={"linewidth": 0.8}
+                )
+            axes.set_xticks(range(len(groups)), groups)
+            axes.set_title(name)
+            axes.grid(axis="x", visible=False)
+            logarithmic = own["metric"].iloc[0] == "mae"
+            if logarithmic:
+                axes.set_yscale("log")
+                axes.yaxis.set_minor_formatter(NullFormatter())
+            else:
+                span = own[value].max() - own[value].min()
+                axes.set_ylim(max(0, own[value].min() - max(span, 2)), min(100, own[value].max() + max(span, 2) * 0.6))
+            axes.set_ylabel("mean |error|" if logarithmic else "accuracy (%)")
+        figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def counting(table: pandas.DataFrame) -> Figure:
+    """FLOPs by definition for networks of equal paper parameters (columns parameters, model, flops, flops_shared,
+    flops_local), and KAN over MLP for each definition."""
+    figure, panels = _figure(1, 2, width=6.4, height=2.5)
+    lines = {"flops": "-", "flops_shared": "--", "flops_local": ":"}
+    with matplotlib.rc_context(STYLE):
+        for model, own in table.groupby("model"):
+            own = own.sort_values("parameters")
+            for kind, line in lines.items():
+                if model == "KAN" or kind == "flops":
+                    label = f"{model}: {LABELS[kind]}" if model == "KAN" else "MLP"
+                    panels[0, 0].plot(own["parameters"], own[kind], line, color=COLORS[model], label=label)
+        panels[0, 0].set(xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel="FLOPs per input")
+        panels[0, 0].legend()
+        wide = table.pivot_table(index="budget", columns="model", values=list(lines))
+        for kind, line in lines.items():
+            ratio = wide[kind]["KAN"] / wide[kind]["MLP"]
+            panels[0, 1].plot(ratio.index, ratio, line, color="0.2", label=LABELS[kind])
+        panels[0, 1].axhline(1, color="0.6", linewidth=0.8)
+        panels[0, 1].set(
+            xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel="FLOPs of KAN ÷ FLOPs of MLP"
+        )
+        panels[0, 1].legend()
+    return figure

@@ -1,0 +1,100 @@
+"""What every notebook does: check its parameters, train its runs, write its tables and save its figures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from kanbefair import plots, sweep
+from kanbefair.errors import InputError
+from kanbefair.outputs import Outputs
+from kanbefair.specs import RunSpec
+
+PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A notebook's parameters, checked, and its folders."""
+
+    profile: str
+    data_dir: str
+    device: str
+    workers: int
+    outputs: Outputs
+
+    def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
+        """Train what is missing of `specs`, write the table `name` of all of them, and return it as written."""
+        table = sweep.run(
+            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name
+        )
+        return self.outputs.write(name, table)
+
+    def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
+        """Write the table `name` and return it as written."""
+        return self.outputs.write(name, table)
+
+    def read(self, name: str) -> pandas.DataFrame:
+        """The table `name` as a notebook has written it."""
+        return self.outputs.read(name)
+
+    def save(self, name: str, figure: Figure) -> Figure:
+        """Save a figure as PDF and PNG and return it for display."""
+        return plots.save(figure, self.outputs, name)
+
+
+def begin(variables: dict[str, object], *, extra: Sequence[str] = ()) -> Section:
+    """Check a notebook's parameters, given as its `globals()`.
+
+    papermill only warns about a parameter that a notebook does not have; here it is an error, as is a value of the wrong
+    type. `extra` are parameters that the notebook has beside the common ones.
+    """
+    known = (*PARAMETERS, *extra)
+    plain = (str, int, float, bool, list, tuple)
+    given = {
+        name: value for name, value in variables.items() if not name.startswith("_") and name != "In" and isinstance(value, plain)
+    }  # fmt: skip
+    for name in given:
+        if name not in known:
+            raise InputError(f"unknown notebook parameter '{name}'; known: {', '.join(known)}")
+    profile, data_dir, device, workers, out = (
+        _typed(given, name, int if name == "workers" else str) for name in PARAMETERS
+    )
+    return Section(
+        profile, data_dir, sweep.check_device(device), sweep.worker_count(workers, device), Outputs(profile, out)
+    )
+
+
+def _typed(given: dict[str, object], name: str, kind: Callable) -> object:
+    value = given.get(name, kind())
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"notebook parameter '{name}' is {value!r}; it must be of type {kind.__name__}")
+    return value
+
+
+def plan(specs: Sequence[RunSpec]) -> pandas.DataFrame:
+    """What a section is about to run: per dataset and model the runs, tries, seeds and epochs."""
+    table = sweep.table([spec.as_dict() | {"key": spec.key} for spec in specs])
+    groups = table.groupby(["dataset", "model"], sort=False)
+    plan = groups.agg(runs=("key", "size"), seeds=("seed", "nunique"), epochs=("epochs", "max"))
+    plan.insert(1, "tries", plan["runs"] // plan["seeds"])
+    return plan.reset_index()
+
+
+def sentences(verdict: pandas.DataFrame) -> Markdown:
+    """The verdict table in words."""
+    lines = []
+    for _, row in verdict.iterrows():
+        budget = "equal parameters" if row["budget"] == "parameters" else "equal FLOPs"
+        who = "**a tie**" if row["winner"] == "tie" else f"**{row['winner']}** wins"
+        if row["metric"] == "mae":
+            low, gain, high = (f"{10 ** row[name]:.2g}" for name in ("low", "gain", "high"))
+            size = f"the MLP's error is {gain} times KAN's [{low}, {high}]"
+        else:
+            size = f"KAN's accuracy minus MLP's is {row['gain']:+.2f} points [{row['low']:+.2f}, {row['high']:+.2f}]"
+        over = f"95 % interval over {row['units']} {row['interval_over']}s"
+        tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
+        lines.append(f"- {row['domain']}, {budget}: {who}; {size} ({over}; {tries}).")
+    return Markdown("\n".join(lines))

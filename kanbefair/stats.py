@@ -1,0 +1,148 @@
+"""From runs to answers: envelopes, differences at matched budgets, intervals, verdicts.
+
+A *try* is one configuration. Under the `fair` protocol a model is chosen by its best validation metric among the tries
+that fit a budget, seed by seed, and scored by that run's test metric at that epoch. Under `published`, which has no
+validation part, choice and score are both the last epoch's test metric, as the paper's figures have it.
+
+A *gain* is KAN over MLP and positive where KAN is better: percentage points of accuracy, or log10 of the ratio of errors.
+"""
+
+import numpy
+import pandas
+from scipy.stats import ttest_1samp
+
+BUDGETS = ("parameters", "flops")
+BUDGET_POINTS = 25
+CONFIDENCE = 0.95
+DATASETS_TO_GENERALISE = 5
+"""From so many datasets on, the interval is over datasets (seeds averaged); below, over seeds (datasets averaged)."""
+
+
+def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported; both are such
+    that higher is better for accuracy and lower for errors. Diverged runs have neither."""
+    fair = (runs["protocol"] == "fair").all()
+    choice, score = ("valid_metric_selected", "test_metric_selected") if fair else ("test_metric_last",) * 2
+    return runs.assign(choice=runs[choice], score=runs[score])
+
+
+def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
+    """The best choice within every budget, per dataset, model and seed.
+
+    Returns rows (dataset, model, seed, metric, budget, score): from that budget on the score holds, up to the next row.
+    """
+    parts = []
+    for (dataset, model, seed, metric), group in scored(runs).groupby(["dataset", "model", "seed", "metric"]):
+        ranked = group.dropna(subset="choice").sort_values([budget, "key"])
+        sign = 1 if metric == "accuracy" else -1
+        value = sign * ranked["choice"]
+        best = ranked[value > value.cummax().shift(fill_value=-numpy.inf)]
+        parts.append(
+            pandas.DataFrame(
+                {
+                    "dataset": dataset,
+                    "model": model,
+                    "seed": seed,
+                    "metric": metric,
+                    "budget": best[budget],
+                    "score": best["score"],
+                    "key": best["key"],
+                }
+            )  # fmt: skip
+        )
+    return pandas.concat(parts, ignore_index=True)
+
+
+def at(steps: pandas.DataFrame, budgets: numpy.ndarray) -> numpy.ndarray:
+    """The score of one envelope (one dataset, model and seed) at each of `budgets`; NaN below its first."""
+    where = numpy.searchsorted(steps["budget"].to_numpy(), budgets, side="right") - 1
+    return numpy.where(where < 0, numpy.nan, steps["score"].to_numpy()[where])
+
+
+def common_budgets(steps: pandas.DataFrame, models: tuple[str, str] = ("KAN", "MLP")) -> numpy.ndarray:
+    """Budgets, evenly spaced in the logarithm, from where both models have a first network to the smaller of their
+    largest; `steps` are the envelopes of one dataset."""
+    own = [steps.loc[steps["model"] == model, "budget"] for model in models]
+    low, high = max(budget.min() for budget in own), min(budget.max() for budget in own)
+    return numpy.geomspace(low, max(low, high), BUDGET_POINTS)
+
+
+def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = ("KAN", "MLP")) -> pandas.DataFrame:
+    """Mean gain of the first model over the second across the common budgets, per dataset and seed.
+
+    Returns rows (dataset, seed, metric, low, high, gain), `low` and `high` being the ends of the common budgets.
+    """
+    all_steps = envelope(runs, budget)
+    rows = []
+    for dataset, steps in all_steps.groupby("dataset"):
+        # the range is that of all runs, so that it does not hang on which try a seed happens to choose
+        sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
+        budgets = common_budgets(sizes, models)
+        for (seed, metric), group in steps.groupby(["seed", "metric"]):
+            first, second = (at(group[group["model"] == model], budgets) for model in models)
+            gain = first - second if metric == "accuracy" else numpy.log10(second / first)
+            rows.append((dataset, seed, metric, budgets[0], budgets[-1], numpy.nanmean(gain)))
+    return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain"])
+
+
+def interval(values: numpy.ndarray) -> tuple[float, float, float]:
+    """Mean of independent values and its 95 % confidence interval (Student's t); the ends are infinite for one value."""
+    values = numpy.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, -numpy.inf, numpy.inf
+    if numpy.ptp(values) == 0:
+        return mean, mean, mean
+    ends = ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
+    return mean, float(ends.low), float(ends.high)
+
+
+def verdict(runs: pandas.DataFrame, domain: str) -> pandas.DataFrame:
+    """One row per budget: the gain of KAN over MLP with its interval, and who wins: the model on whose side the whole
+    interval lies, else "tie"."""
+    rows = []
+    for budget in BUDGETS:
+        table = gains(runs, budget)
+        unit = "dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed"
+        units = table.groupby(unit)["gain"].mean()
+        gain, low, high = interval(units)
+        winner = "KAN" if low > 0 else "MLP" if high < 0 else "tie"
+        rows.append({
+            "domain": domain, "metric": table["metric"].iloc[0], "budget": budget, "gain": gain, "low": low, "high": high,
+            "winner": winner, "interval_over": unit, "units": len(units), "datasets": table["dataset"].nunique(),
+            "seeds": table["seed"].nunique(), "tries_KAN": _tries(runs, "KAN"), "tries_MLP": _tries(runs, "MLP"),
+            "budget_low": table["low"].min(), "budget_high": table["high"].max(),
+        })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def _tries(runs: pandas.DataFrame, model: str) -> int:
+    """Tries of a model per dataset and seed."""
+    own = runs[runs["model"] == model]
+    return round(len(own) / max(1, len(own[["dataset", "seed"]].drop_duplicates())))
+
+
+def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
+    """The best of each model at a few matched budgets: per dataset, budget kind and budget the mean score over seeds with
+    its interval, and the gain of KAN over MLP with its interval."""
+    rows = []
+    for budget in BUDGETS:
+        steps = envelope(runs, budget)
+        for dataset, group in steps.groupby("dataset"):
+            sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
+            ends = common_budgets(sizes)
+            budgets = numpy.geomspace(ends[0], ends[-1], points)
+            metric = group["metric"].iloc[0]
+            scores = {
+                model: numpy.array([at(own, budgets) for _, own in group[group["model"] == model].groupby("seed")])
+                for model in ("KAN", "MLP")
+            }
+            for i, value in enumerate(budgets):
+                row = {"dataset": dataset, "metric": metric, "budget": budget, "at": value}
+                for model, score in scores.items():
+                    row[model], row[f"{model}_low"], row[f"{model}_high"] = interval(score[:, i])
+                first, second = scores["KAN"][:, i], scores["MLP"][:, i]
+                gain = first - second if metric == "accuracy" else numpy.log10(second / first)
+                row["gain"], row["gain_low"], row["gain_high"] = interval(gain)
+                rows.append(row)
+    return pandas.DataFrame(rows)

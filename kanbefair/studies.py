@@ -1,0 +1,125 @@
+"""The runs of every section at every profile.
+
+- `paper`: the grids that the authors ran, under the `published` protocol (protocol.md: Hyper-parameters that were run);
+  text and audio, of which no rows were released, take the vision grid.
+- `embedded`: the package's own data under the `fair` protocol. Within a section KAN and MLP get the same datasets, seeds,
+  epochs, learning rates and number of tries; sizes are chosen so that both the parameter and the FLOP ranges overlap.
+- `smoke`: one dataset and few epochs, to see that everything runs.
+"""
+
+from dataclasses import dataclass, field
+
+from kanbefair.errors import choose
+from kanbefair.outputs import PROFILES
+from kanbefair.specs import RunSpec, grid
+
+SMOOTH = [
+    "Special_ellipkinc", "Special_ellipeinc", "Special_lpmv0", "Special_lpmv1", "Special_sphharm01", "Special_sphharm02",
+]  # fmt: skip
+SEEDS = [1, 2, 3, 4, 5]
+FAIR_LRS = [1e-2, 1e-3]
+PAPER_LRS = [1e-3, 1e-4]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One domain's section: the datasets of each profile, epochs, and the sizes that the embedded profile tries.
+
+    `mlp` has as many sizes as `kan` has pairs of widths and grid size.
+    """
+
+    datasets: dict[str, list[str]]
+    epochs: dict[str, int]
+    kan: list[tuple[int, ...]]
+    grids: list[int]
+    mlp: list[tuple[int, ...]]
+    activation: str = "relu"
+    paper: dict = field(default_factory=dict)
+
+
+def _one_hidden(*widths: int) -> list[tuple[int, ...]]:
+    return [(width,) for width in widths]
+
+
+def _deep(*widths: int) -> list[tuple[int, ...]]:
+    return [(width,) * depth for width in widths for depth in (1, 2, 3, 4)]
+
+
+def _paper_grid(
+    datasets: list[str], *, mlp: list, kan: list, grids: list, orders: list, ranges: list, epochs: tuple[int, int]
+) -> list[RunSpec]:
+    common = {"dataset": datasets, "protocol": "published", "lr": PAPER_LRS}
+    return [
+        *grid(model="MLP", widths=mlp, activation=["relu", "gelu"], epochs=epochs[0], **common),
+        *grid(
+            model="KAN", widths=kan, grid=grids, order=orders, shortcut=["silu", "identity", "zero"], grid_range=ranges,
+            epochs=epochs[1], **common,
+        ),
+    ]  # fmt: skip
+
+
+_WIDE = {"mlp": _one_hidden(32, 64, 128, 256, 512, 1024), "kan": _one_hidden(2, 4, 8, 16), "grids": [3, 5, 10, 20]}
+_IMAGE = _WIDE | {"orders": [2, 3, 5], "ranges": [(-1, 1), (-2, 2), (-4, 4)], "epochs": (20, 20)}
+_TABLE = _WIDE | {"orders": [3, 5], "ranges": [(-2, 2), (-4, 4)], "epochs": (20, 10)}
+_FORMULA = {
+    "mlp": _deep(5, 50, 100), "kan": _deep(5), "grids": [3, 5, 10, 20, 50], "orders": [2, 3, 5], "ranges": [(-1, 1)],
+    "epochs": (500, 500),
+}  # fmt: skip
+
+PAPER_DATASETS = {
+    "symbolic": [*SMOOTH, "Special_jv", "Special_yv", "Special_kv", "Special_iv"],
+    "tabular": ["Income", "Spam", "Telescope", "Wine", "Bank", "Card", "Rice", "Bean", "Student", "Titanic"],
+    "vision": ["MNIST", "EMNIST-Balanced", "EMNIST-Letters", "FMNIST", "KMNIST", "Cifar10", "Cifar100", "SVHN"],
+    "text": ["AG_NEWS", "CoLA", "IMDb"],
+    "audio": ["SpeechCommand", "UrbanSound8K"],
+}
+
+STUDIES = {
+    "symbolic": Study(
+        datasets={
+            "smoke": ["Special_ellipkinc"],
+            "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
+        },
+        epochs={"smoke": 3, "embedded": 300},
+        kan=[(5,), (5, 5)], grids=[5, 20], mlp=[(12, 12), (28, 28), (48, 48), (110, 110)], activation="gelu",
+        paper=_FORMULA,
+    ),
+    "tabular": Study(
+        datasets={"smoke": ["WineRecognition"], "embedded": ["WineRecognition", "BreastCancer"]},
+        epochs={"smoke": 3, "embedded": 100},
+        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_TABLE,
+    ),
+    "vision": Study(
+        datasets={"smoke": ["Digits"], "embedded": ["Digits"]},
+        epochs={"smoke": 2, "embedded": 50},
+        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(16, 32, 64, 128, 256, 512, 1024, 2048), paper=_IMAGE,
+    ),
+    "text": Study(
+        datasets={"smoke": ["Docstrings"], "embedded": ["Docstrings"]},
+        epochs={"smoke": 1, "embedded": 20},
+        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(4, 8, 16, 32, 64, 96, 128, 192), paper=_IMAGE,
+    ),
+    "audio": Study(
+        datasets={"smoke": ["SpokenDigits"], "embedded": ["SpokenDigits", "SpokenDigitsMel"]},
+        epochs={"smoke": 1, "embedded": 20},
+        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
+    ),
+}  # fmt: skip
+
+
+def specs(section: str, profile: str, datasets: list[str] | None = None) -> list[RunSpec]:
+    """All runs of a section ("symbolic", "tabular", "vision", "text", "audio") at a profile, on the profile's datasets or
+    on those given. Raises `InputError` for an unknown section or profile."""
+    study = STUDIES[choose("section", section, STUDIES)]
+    if choose("profile", profile, PROFILES) == "paper":
+        return _paper_grid(datasets or PAPER_DATASETS[section], **study.paper)
+    small = profile == "smoke"
+    common = {
+        "dataset": datasets or study.datasets[profile], "epochs": study.epochs[profile],
+        "seed": SEEDS[:2] if small else SEEDS, "lr": FAIR_LRS[:1] if small else FAIR_LRS,
+    }  # fmt: skip
+    kan, mlp = (study.kan[:2], study.mlp[:4]) if small else (study.kan, study.mlp)
+    return [
+        *grid(model="KAN", widths=kan, grid=study.grids, **common),
+        *grid(model="MLP", widths=mlp, activation=study.activation, **common),
+    ]

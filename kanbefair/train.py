@@ -1,0 +1,100 @@
+"""The paper's command line: `python -m kanbefair.train --model KAN --layers_width 10 10 --dataset Digits …` trains one run."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from kanbefair.data import load
+from kanbefair.errors import InputError, choose
+from kanbefair.fit import train
+from kanbefair.outputs import PROJECT
+from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
+from kanbefair.sweep import Store, check_device
+
+
+def parser() -> argparse.ArgumentParser:
+    """The paper's flags (protocol.md: Training), and this package's own behind them."""
+    p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
+    p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
+    p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")
+    p.add_argument(
+        "--dataset", default="Digits", help="a registered dataset (default Digits, which ships with the package)"
+    )
+    p.add_argument("--batch-size", type=int, default=128)
+    p.add_argument("--test-batch-size", type=int, help="rows evaluated at once (default: as memory allows)")
+    p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--lr", type=float, default=1e-3, help="learning rate")
+    p.add_argument("--seed", type=int, default=1314)
+    p.add_argument("--optimizer", default="adam", help=", ".join(OPTIMIZERS))
+    p.add_argument("--loss", help=f"{', '.join(LOSSES)} (default: cross_entropy for classes, mse for numbers)")
+    p.add_argument("--activation_name", default="gelu", help="MLP: the activation function")
+    p.add_argument("--batch_norm", action="store_true", help="MLPs: batch normalisation")
+    p.add_argument("--kan_bspline_grid", type=int, default=5, help="splines: number of grid intervals G")
+    p.add_argument("--kan_bspline_order", type=int, default=3, help="splines: polynomial order K")
+    p.add_argument("--kan_shortcut_name", default="silu", help="KAN: silu, identity or zero")
+    p.add_argument(
+        "--kan_grid_range", type=float, nargs=2, default=[-1.0, 1.0], help="splines: the two ends of the grid"
+    )
+    p.add_argument("--protocol", default="published", help=f"{' or '.join(PROTOCOLS)} (default published)")
+    p.add_argument("--data-dir", help="folder with the real datasets (default: $KANBEFAIR_DATA, else the user's cache)")
+    p.add_argument("--device", default="cpu", help="cpu or cuda")
+    p.add_argument("--out", default=str(PROJECT), help="folder under which results/runs keeps the record")
+    p.add_argument("--json", action="store_true", help="print the record as one JSON line")
+    return p
+
+
+def spec_of(args: argparse.Namespace) -> RunSpec:
+    """The run that the flags describe; flags that the model does not read are left out."""
+    model = args.model.removesuffix("_Text")
+    own = {
+        "activation": args.activation_name, "batch_norm": args.batch_norm, "grid": args.kan_bspline_grid,
+        "order": args.kan_bspline_order, "shortcut": args.kan_shortcut_name, "grid_range": tuple(args.kan_grid_range),
+    }  # fmt: skip
+    read = MODEL_FIELDS[choose("model", model, MODEL_FIELDS)]
+    return RunSpec(
+        dataset=args.dataset, model=model, widths=tuple(args.layers_width), protocol=args.protocol, seed=args.seed,
+        epochs=args.epochs, batch_size=args.batch_size, lr=args.lr, optimizer=args.optimizer, loss=args.loss,
+        **{name: value for name, value in own.items() if name in read},
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Train the run that the flags describe, or read its record if it has been trained before; returns the record."""
+    spec = spec_of(args)
+    device = check_device(args.device)
+    task = load(spec.dataset, args.data_dir, protocol=spec.protocol, seed=spec.seed)
+    store = Store(f"{args.out}/results/runs")
+    record = store.read(spec.key)
+    if record is None:
+        with tqdm(total=spec.epochs, desc=f"{spec.model} on {spec.dataset}", unit="epoch", disable=args.json) as bar:
+            (record,) = train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
+        store.write(record)
+    return store.read(spec.key)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    args = parser().parse_args(argv)
+    try:
+        record = run(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps({name: value for name, value in record.items() if name != "curves"}))
+        return 0
+    unit = "accuracy (%)" if record["metric"] == "accuracy" else "mean |error|"
+    print(f"{record['parameters']:,} parameters, {record['flops']:,.0f} FLOPs by the paper's formulas")
+    for moment in ("last", "best", "selected"):
+        values = {p: record.get(f"{p}_metric_{moment}") for p in ("train", "valid", "test")}
+        shown = ", ".join(f"{part} {value:.6g}" for part, value in values.items() if value is not None)
+        if shown:
+            print(f"{unit}, {moment} epoch ({record.get(f'epoch_{moment}') or record['epochs']}): {shown}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
