@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from kanbefair.basis import basis, fit_coefficients
+from kanbefair.basis import basis, fit_coefficients, fit_coefficients_released
 
 REGISTERS = 64
 """Number of values that fill whole vector registers on every processor in use."""
@@ -59,11 +59,17 @@ class Linear(Layer):
 
 
 class Grid(nn.Module):
-    """The uniform grid of a spline layer: one range per run, one G and K for the stack."""
+    """The uniform grid of a spline layer: one range per run, one G and K for the stack.
 
-    def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]]):
+    `released` None draws initial coefficients as the paper describes them, True and False as its program did (see
+    `basis.fit_coefficients_released`).
+    """
+
+    def __init__(
+        self, grid: int, order: int, grid_ranges: list[tuple[float, float]], *, released: bool | None = None
+    ):
         super().__init__()
-        self.grid, self.order = grid, order
+        self.grid, self.order, self.released = grid, order, released
         ends = torch.tensor(grid_ranges, dtype=torch.float32)
         self.same = len(set(map(tuple, grid_ranges))) == 1
         self.register_buffer("low", ends[:, 0].reshape(-1, 1, 1))
@@ -82,7 +88,9 @@ class Grid(nn.Module):
     def draw(self, count: int, generator: Generator) -> Tensor:
         """Initial coefficients (count, G+K) of `count` splines: a fit to noise of 0.1/G at the grid points."""
         noise = (torch.rand(count, self.grid + 1, generator=generator) - 0.5) * 0.1 / self.grid
-        return fit_coefficients(noise, self.grid, self.order)
+        if self.released is None:
+            return fit_coefficients(noise, self.grid, self.order)
+        return fit_coefficients_released(noise, self.grid, self.order, self.released)
 
     def extra_repr(self) -> str:
         return f"grid={self.grid}, order={self.order}"
@@ -103,10 +111,11 @@ class KANLinear(Layer):
         order: int,
         grid_ranges: list[tuple[float, float]],
         shortcut: nn.Module | None,
+        released: bool | None = None,
     ):
         super().__init__()
         stack = len(grid_ranges)
-        self.grid = Grid(grid, order, grid_ranges)
+        self.grid = Grid(grid, order, grid_ranges, released=released)
         self.coefficients = nn.Parameter(torch.empty(stack, in_features, self.grid.size, out_features))
         self.scale = nn.Parameter(torch.empty(stack, in_features, out_features))
         self.shortcut = shortcut

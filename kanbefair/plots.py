@@ -154,7 +154,7 @@ def verdict(table: pandas.DataFrame) -> Figure:
             axes.set_ylim(-0.5, len(domains) - 0.5)
             axes.grid(axis="y", visible=False)
             if metric == "mae":
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{10**v:.2g}×"))
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{10**v:g}×"))
                 axes.set_xlabel("error of MLP ÷ error of KAN   (right of 1×: KAN better)")
             else:
                 axes.set_xlabel("accuracy of KAN − accuracy of MLP, points   (right of 0: KAN better)")
@@ -166,33 +166,30 @@ def verdict(table: pandas.DataFrame) -> Figure:
     return figure
 
 
-def paired_bars(table: pandas.DataFrame, *, group: str, panel: str, value: str, hue: str = "model") -> Figure:
-    """Bars of `value`, a panel per entry of `panel`, a group of bars per entry of `group`, coloured by model; columns
-    `low` and `high`, where present, are drawn as intervals."""
-    names = list(dict.fromkeys(table[panel]))
-    figure, panels = _figure(1, len(names), height=2.3, width=max(1.45 * len(names), 3.0))
+def beside(table: pandas.DataFrame) -> Figure:
+    """Scores of KAN and MLP in two sources side by side, a panel per domain; columns domain, source, model, metric, score,
+    low and high (an interval; equal to the score where there is none)."""
+    domains = list(dict.fromkeys(table["domain"]))
+    figure, panels = _figure(1, len(domains), height=2.2, width=max(1.4 * len(domains), 3.0))
     with matplotlib.rc_context(STYLE):
-        for axes, name in zip(panels[0], names, strict=True):
-            own = table[table[panel] == name]
-            groups, hues = list(dict.fromkeys(table[group])), list(dict.fromkeys(table[hue]))
-            for h, entry in enumerate(hues):
-                bars = own[own[hue] == entry].set_index(group).reindex(groups)
-                x = numpy.arange(len(groups)) + (h - (len(hues) - 1) / 2) * 0.38
-                error = None if "low" not in bars else [bars[value] - bars["low"], bars["high"] - bars[value]]
-                axes.bar(
-                    x, bars[value], 0.36, color=COLORS[entry], label=entry, yerr=error, error_kw={"linewidth": 0.8}
-                )
-            axes.set_xticks(range(len(groups)), groups)
-            axes.set_title(name)
+        for axes, domain in zip(panels[0], domains, strict=True):
+            own = table[table["domain"] == domain]
+            sources = list(dict.fromkeys(own["source"]))
+            for m, model in enumerate(("KAN", "MLP")):
+                points = own[own["model"] == model].set_index("source").loc[sources]
+                error = [points["score"] - points["low"], points["high"] - points["score"]]
+                axes.errorbar(
+                    numpy.arange(len(sources)) + 0.24 * (m - 0.5), points["score"], yerr=error, fmt=MARKERS[model],
+                    color=COLORS[model], label=model, markersize=5, capsize=2, linewidth=1,
+                )  # fmt: skip
+            axes.set_xticks(range(len(sources)), sources)
+            axes.set_xlim(-0.6, len(sources) - 0.4)
+            axes.set_title(domain)
             axes.grid(axis="x", visible=False)
-            logarithmic = own["metric"].iloc[0] == "mae"
-            if logarithmic:
+            error_metric = own["metric"].iloc[0] == "mae"
+            if error_metric:
                 axes.set_yscale("log")
-                axes.yaxis.set_minor_formatter(NullFormatter())
-            else:
-                span = own[value].max() - own[value].min()
-                axes.set_ylim(max(0, own[value].min() - max(span, 2)), min(100, own[value].max() + max(span, 2) * 0.6))
-            axes.set_ylabel("mean |error|" if logarithmic else "accuracy (%)")
+            axes.set_ylabel("mean |error|" if error_metric else "accuracy (%)")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 

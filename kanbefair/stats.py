@@ -146,3 +146,28 @@ def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
                 row["gain"], row["gain_low"], row["gain_high"] = interval(gain)
                 rows.append(row)
     return pandas.DataFrame(rows)
+
+
+def best(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """What each model reaches whatever its size: per dataset and seed the score of its best choice, then the mean over
+    datasets (errors: geometric mean). Returns one row (model, metric, score, low, high) with an interval over seeds."""
+    table = scored(runs).dropna(subset="choice")
+    rows = []
+    for (model, metric), own in table.groupby(["model", "metric"]):
+        groups = own.groupby(["dataset", "seed"])["choice"]
+        chosen = own.loc[groups.idxmax() if metric == "accuracy" else groups.idxmin()]
+        accuracy = metric == "accuracy"
+        values = chosen["score"] if accuracy else numpy.log10(chosen["score"])
+        summary = interval(values.groupby(chosen["seed"]).mean())
+        rows.append((model, metric, *(summary if accuracy else (10**value for value in summary))))
+    return pandas.DataFrame(rows, columns=["model", "metric", "score", "low", "high"])
+
+
+def beside_published(ours: pandas.DataFrame, headline: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of `best` (with a column `domain`) and the paper's headline bars in one table with a column `source`."""
+    theirs = headline.melt(["domain", "metric"], ["KAN", "MLP"], "model", "score").assign(source="paper")
+    theirs["low"] = theirs["high"] = theirs["score"]
+    columns = ["domain", "source", "model", "metric", "score", "low", "high"]
+    both = pandas.concat([theirs, ours.assign(source="here")])[columns]
+    order = {domain: number for number, domain in enumerate(headline["domain"])}
+    return both.sort_values("domain", key=lambda names: names.map(order), kind="stable", ignore_index=True)

@@ -1,0 +1,32 @@
+PYTHON ?= python3
+PROFILE ?= embedded
+BIN := .venv/bin
+READY := .venv/.ready
+SMOKE := build/smoke
+
+.PHONY: figures test lab clean
+
+figures: $(READY)
+	$(BIN)/python -m kanbefair.execute --profile $(PROFILE)
+	$(BIN)/python -m kanbefair.readme
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf $(SMOKE)
+	$(BIN)/python -m kanbefair.execute --profile smoke --out $(SMOKE)
+	$(BIN)/pytest -q --nbval --nbval-current-env -n 2 --dist loadfile -W default $(SMOKE)/results/smoke/notebooks
+	$(BIN)/pytest -q -n 2 --dist loadfile
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf .venv build
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
