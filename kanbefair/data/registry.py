@@ -1,8 +1,9 @@
 """The registry of datasets: which names exist, where their files are looked for, and `load`."""
 
 import os
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kanbefair.data.task import Task
@@ -24,24 +25,28 @@ class Request:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A registered dataset: its domain, whether its files ship with the package, and the function that loads it."""
+    """A registered dataset: its domain, whether its files ship with the package, and the function that loads it.
+
+    A family of datasets has a `pattern` that its members' names match; its own name stands for them all.
+    """
 
     name: str
     domain: str
     embedded: bool
     loader: Callable[[Request], Task]
+    pattern: str | None = None
 
 
 _DATASETS: dict[str, Dataset] = {}
 
 
-def register(*names: str, domain: str, embedded: bool = False) -> Callable:
-    """Decorate a loader `Request -> Task` so that `load` finds it under each of `names`."""
+def register(*names: str, domain: str, embedded: bool = False, pattern: str | None = None) -> Callable:
+    """Decorate a loader `Request -> Task` so that `load` finds it under each of `names`, and names like `pattern`."""
     choose("domain", domain, DOMAINS)
 
     def add(loader: Callable[[Request], Task]) -> Callable[[Request], Task]:
         for name in names:
-            _DATASETS[name] = Dataset(name, domain, embedded, loader)
+            _DATASETS[name] = Dataset(name, domain, embedded, loader, pattern)
         return loader
 
     return add
@@ -58,6 +63,9 @@ def names(domain: str | None = None, embedded: bool | None = None) -> list[str]:
 
 def dataset(name: str) -> Dataset:
     """The registered dataset of that name; `InputError` with the nearest name if there is none."""
+    for family in _DATASETS.values():
+        if family.pattern and re.fullmatch(family.pattern, name):
+            return replace(family, name=name)
     return _DATASETS[choose("dataset", name, _DATASETS)]
 
 
@@ -76,9 +84,7 @@ def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
     return folder.resolve()
 
 
-def load(
-    name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314
-) -> Task:
+def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:
     """Load a dataset as tensors.
 
     `protocol="published"` preprocesses as the paper's files do, without a validation part; `"fair"` sees only the

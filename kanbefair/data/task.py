@@ -51,7 +51,9 @@ class Task:
         return getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
 
     def inputs(self, x: Tensor) -> Tensor:
-        """What the network sees of rows of `x_*`: uint8 scaled and normalised, the rest as it is."""
+        """What the network sees of rows of `x_*`: uint8 scaled and normalised, texts cut to the longest of the rows."""
+        if x.dtype == torch.int32:
+            return x[..., : max(int((x >= 0).sum(-1).max()), 1)]
         if x.dtype != torch.uint8:
             return x
         x = x.float() / 255

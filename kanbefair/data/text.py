@@ -1,1 +1,254 @@
-"""Text datasets."""
+"""Text datasets. A text is the numbers of its word tokens, numbered by a vocabulary of the rows trained on."""
+
+import csv
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from kanbefair.data.files import cached, fetch, fetch_archive, reading, require
+from kanbefair.data.registry import Request, register
+from kanbefair.data.task import PARTS, Task, validation_split
+
+VERSION = 1
+"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+
+SPLIT_SPAN = 100_000
+"""The paper splits the numbers below this, whatever the number of rows."""
+
+UNKNOWN = "<unk>"
+LIBRARIES = ("numpy", "scipy", "sklearn", "pandas")
+DOCSTRING_TOKENS = 80
+"""Tokens of a docstring that are kept; one docstring in a hundred has more."""
+
+Rows = tuple[list[str], list[int]]
+"""Texts and their class numbers."""
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-cased words and punctuation marks, as torchtext's "basic_english" cuts them: quotation marks, colons,
+    semicolons and line breaks in HTML are dropped.
+
+    >>> tokens('It\\'s "well-known": 3.5!')
+    ['it', "'", 's', 'well-known', '3', '.', '5', '!']
+    """
+    return re.findall(r"[.,()!?']|[^\s.,()!?';:]+", text.lower().replace("<br />", " ").replace('"', ""))
+
+
+def vocabulary(texts: Iterable[list[str]], least_count: int = 1) -> dict[str, int]:
+    """Token -> number: `<unk>` is 0, then the tokens seen at least `least_count` times, the most frequent first."""
+    counts = Counter(chain.from_iterable(texts))
+    known = sorted(
+        (token for token in counts if counts[token] >= least_count), key=lambda token: (-counts[token], token)
+    )
+    return {token: number for number, token in enumerate([UNKNOWN, *(token for token in known if token != UNKNOWN)])}
+
+
+def encode(parts: dict[str, Rows], least_count: int = 1, longest: int | None = None) -> dict[str, Tensor]:
+    """The parts "train", "valid" and "test" as tensors, with the vocabulary of the part "train"; of each text only the
+    first `longest` tokens are taken.
+
+    For each part `tokens_*` int32 holds the token numbers of all its texts end to end, `lengths_*` int64 how many each
+    text has, `y_*` int64 the classes; `vocabulary_size` is int64 ().
+    """
+    cut = {part: [tokens(text)[:longest] for text in texts] for part, (texts, _) in parts.items()}
+    numbers = vocabulary(cut["train"], least_count)
+    tensors = {"vocabulary_size": torch.tensor(len(numbers))}
+    for part, texts in cut.items():
+        coded = [numbers.get(token, 0) for token in chain.from_iterable(texts)]
+        tensors[f"tokens_{part}"] = torch.tensor(coded, dtype=torch.int32)
+        tensors[f"lengths_{part}"] = torch.tensor([len(text) for text in texts], dtype=torch.int64)
+        tensors[f"y_{part}"] = torch.tensor(parts[part][1], dtype=torch.int64)
+    return tensors
+
+
+def pad(numbers: Tensor, lengths: Tensor) -> Tensor:
+    """Texts that lie end to end in `numbers` as int32 (N, length of the longest text), -1 where a text has ended."""
+    width = max(int(lengths.max()), 1) if len(lengths) else 1
+    padded = torch.full((len(lengths), width), -1, dtype=torch.int32)
+    padded[torch.arange(width) < lengths[:, None]] = numbers
+    return padded
+
+
+def text_task(request: Request, tensors: dict[str, Tensor], classes: int) -> Task:
+    """The `Task` of tensors that `encode` made."""
+    fields = {f"y_{part}": tensors[f"y_{part}"] for part in PARTS}
+    fields |= {f"x_{part}": pad(tensors[f"tokens_{part}"], tensors[f"lengths_{part}"]) for part in PARTS}
+    return Task(
+        name=request.name, domain="text", metric="accuracy", output_size=classes,
+        vocabulary_size=int(tensors["vocabulary_size"]), **fields,
+    )  # fmt: skip
+
+
+def docstring_rows() -> list[tuple[str, str, str, str]]:
+    """(part, library, module, text) of every docstring that ships with the package."""
+    packed = files("kanbefair.data").joinpath("embedded", "docstrings.tsv.gz").read_bytes()
+    return [tuple(line.split("\t")) for line in gzip.decompress(packed).decode().split("\n")]
+
+
+@register("Docstrings", domain="text", embedded=True)
+def docstrings(request: Request) -> Task:
+    """Which library does a docstring come from: numpy, scipy, scikit-learn or pandas? (scripts/make_docstrings.py)
+
+    880 of each, library names removed; no module has docstrings in two parts. `fair` holds out the file's validation
+    part, `published` trains on it too. Words that occur once among the texts trained on are unknown.
+    """
+    parts: dict[str, Rows] = {part: ([], []) for part in PARTS}
+    for part, library, _, text in docstring_rows():
+        texts, labels = parts["train" if part == "valid" and request.protocol == "published" else part]
+        texts.append(text)
+        labels.append(LIBRARIES.index(library))
+    return text_task(request, encode(parts, least_count=2, longest=DOCSTRING_TOKENS), len(LIBRARIES))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A publisher's file in the data directory: a text and its class on every row.
+
+    `label` and `text` are column numbers (the texts of several columns are joined by blanks), `classes` are the labels
+    as they are written, in the order of the class numbers, `download` the address and its MD5 sum.
+    """
+
+    path: str
+    rows: int
+    columns: int
+    label: int
+    text: slice
+    classes: tuple[str, ...]
+    header: bool = False
+    tabs: bool = False
+    download: tuple[str, str] | None = None
+
+
+AG_NEWS_ADDRESS = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+COLA_ADDRESS, COLA_MD5 = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip", "9f6d88c3558ec424cd9d66ea03589aba"
+
+AG_NEWS = {
+    part: Table(
+        f"AG_NEWS/{part}.csv", rows, 3, 0, slice(1, 3), ("1", "2", "3", "4"),
+        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", md5),
+    )
+    for part, rows, md5 in (
+        ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"), ("test", 7_600, "d52ea96a97a2d943681189a97654912d"),
+    )
+}  # fmt: skip
+COLA = {
+    part: Table(f"CoLA/raw/{name}.tsv", rows, 4, 1, slice(3, 4), ("0", "1"), tabs=True)
+    for part, name, rows in (
+        ("train", "in_domain_train", 8_551), ("valid", "in_domain_dev", 527), ("test", "out_of_domain_dev", 516),
+    )
+}  # fmt: skip
+IMDB = Table("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
+
+
+def index_split(rows: int) -> tuple[list[int], list[int]]:
+    """Row numbers (train, test) by the paper's rule for sets without a split of their own (protocol.md: Datasets)."""
+    return tuple(
+        part[part < rows].tolist()
+        for part in train_test_split(numpy.arange(SPLIT_SPAN), test_size=0.2, random_state=42)
+    )
+
+
+def read(request: Request, path: Path, table: Table) -> Rows:
+    """The texts and class numbers of a file; `InputError` if it is not as `table` says."""
+    texts, labels = [], []
+    form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if table.tabs else {"strict": True}
+    with reading(request, path), path.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(islice(csv.reader(file, **form), int(table.header), None), 1):
+            if len(row) != table.columns or row[table.label] not in table.classes:
+                raise ValueError(f"row {number} has not {table.columns} columns with a class of {list(table.classes)}")
+            texts.append(" ".join(row[table.text]))
+            labels.append(table.classes.index(row[table.label]))
+        if len(texts) != table.rows:
+            raise ValueError(f"it has {len(texts):,} rows, the publisher's {table.rows:,}")
+    return texts, labels
+
+
+def take(rows: Rows, numbers: Iterable[int]) -> Rows:
+    """The texts and classes of the given row numbers."""
+    numbers = list(numbers)
+    return [rows[0][n] for n in numbers], [rows[1][n] for n in numbers]
+
+
+def hold_out(request: Request, train: Rows, test: Rows) -> dict[str, Rows]:
+    """The three parts; under the `fair` protocol "valid" is a share of the training rows, else it is empty."""
+    fit, valid = range(len(train[0])), range(0)
+    if request.protocol == "fair":
+        fit, valid = (rows.tolist() for rows in validation_split(torch.tensor(train[1])))
+    return {"train": take(train, fit), "valid": take(train, valid), "test": test}
+
+
+def _download(table: Table, path: Path) -> None:
+    address, md5 = table.download
+    fetch(address, path, md5)
+
+
+@register("AG_NEWS", domain="text")
+def ag_news(request: Request) -> Task:
+    """AG News, titles and descriptions in four classes: 120,000 train and 7,600 test texts (`AG_NEWS/*.csv`)."""
+    hint = f"take it from {AG_NEWS_ADDRESS}"
+    hints = {"train": f"{hint}, or use the dataset 'AG_NEWS_test', which is made of the test part", "test": hint}
+    paths = {
+        part: require(request, table.path, download=partial(_download, table), hint=hints[part])
+        for part, table in AG_NEWS.items()
+    }
+
+    def build() -> dict[str, Tensor]:
+        return encode(hold_out(request, *(read(request, paths[part], AG_NEWS[part]) for part in ("train", "test"))))
+
+    return text_task(request, cached(request, paths.values(), VERSION, build), classes=4)
+
+
+@register("AG_NEWS_test", domain="text")
+def ag_news_test(request: Request) -> Task:
+    """The 7,600 texts of AG News's test part alone, split into train and test by `index_split`: a set of this package's
+    own, for places where the train part is not to be had."""
+    table = AG_NEWS["test"]
+    hint = f"take it from {AG_NEWS_ADDRESS}"
+    return _split_by_index(request, table, require(request, table.path, download=partial(_download, table), hint=hint))
+
+
+@register("IMDb", domain="text")
+def imdb(request: Request) -> Task:
+    """50,000 film reviews, negative (0) or positive, split by `index_split` (`IMDb/IMDB Dataset.csv`)."""
+    hint = "Kaggle wants a log-in: take 'IMDB Dataset.csv' from its 'IMDB Dataset of 50K Movie Reviews', put it there"
+    return _split_by_index(request, IMDB, require(request, IMDB.path, hint=hint))
+
+
+def _split_by_index(request: Request, table: Table, path: Path) -> Task:
+    def build() -> dict[str, Tensor]:
+        rows = read(request, path, table)
+        return encode(hold_out(request, *(take(rows, numbers) for numbers in index_split(table.rows))))
+
+    return text_task(request, cached(request, [path], VERSION, build), classes=len(table.classes))
+
+
+@register("CoLA", domain="text")
+def cola(request: Request) -> Task:
+    """Is a sentence acceptable English (1) or not? (`CoLA/raw/*.tsv`)
+
+    Trained on the in-domain train part and tested on the out-of-domain dev part, as in the paper; the in-domain dev
+    part is the validation part under the `fair` protocol and unused under `published`.
+    """
+
+    def download(path: Path) -> None:
+        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_MD5)
+
+    hint = f"unpack {COLA_ADDRESS} and put its files in 'raw' there"
+    paths = {part: require(request, table.path, download=download, hint=hint) for part, table in COLA.items()}
+
+    def build() -> dict[str, Tensor]:
+        parts = {part: read(request, paths[part], COLA[part]) for part in PARTS}
+        return encode(parts if request.protocol == "fair" else parts | {"valid": ([], [])})
+
+    return text_task(request, cached(request, paths.values(), VERSION, build), classes=2)

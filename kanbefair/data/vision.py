@@ -1,16 +1,228 @@
-"""Image datasets."""
+"""Image datasets: scikit-learn's digits, which ship with it, and the paper's sets through torchvision (protocol.md:
+Vision). Images are flattened channel by channel; grey ones come normalised, colour ones as uint8 with mean and std."""
 
+import gzip
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy
 import torch
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from tqdm.auto import tqdm
 
+from kanbefair.data.files import cached, fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
-from kanbefair.data.task import Task, make_task, overall_moments
+from kanbefair.data.task import Task, make_task, overall_moments, validation_split
+from kanbefair.errors import InputError
 
 
 @register("Digits", domain="vision", embedded=True)
 def digits(request: Request) -> Task:
     """scikit-learn's 1,797 handwritten digits of 8×8 pixels; one fifth, in class proportion, is the test part."""
     x, y = load_digits(return_X_y=True)
-    x_train, x_test, y_train, y_test = map(torch.from_numpy, train_test_split(x, y, test_size=0.2, random_state=42, stratify=y))
-    return make_task("Digits", "vision", request.protocol, (x_train, y_train), (x_test, y_test), moments=overall_moments)
+    parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
+    x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
+    return make_task(
+        "Digits", "vision", request.protocol, (x_train, y_train), (x_test, y_test), moments=overall_moments
+    )
+
+
+@dataclass(frozen=True)
+class Images:
+    """A set of images: the class of torchvision's that reads it, with the options that choose the train and the test
+    part; its folder in the data directory; its publisher; the number of outputs; mean and standard deviation of each
+    channel of the train part, pixels in [0, 1]; height and width in pixels."""
+
+    kind: str
+    train: dict[str, object]
+    test: dict[str, object]
+    folder: str
+    publisher: str
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int = 28
+
+
+def _split(**common: object) -> tuple[dict[str, object], dict[str, object]]:
+    return {"train": True, **common}, {"train": False, **common}
+
+
+_EMNIST = "www.nist.gov/itl/products-and-services/emnist-dataset"
+_CIFAR = "www.cs.toronto.edu/~kriz/cifar.html"
+_OXFORD = "www.robots.ox.ac.uk/~vgg/data"
+_SPLITS = {"split": "train"}, {"split": "test"}
+
+IMAGES = {
+    "MNIST": Images("MNIST", *_split(), "MNIST", "yann.lecun.com/exdb/mnist", 10, (0.1307,), (0.3081,)),
+    "EMNIST-Balanced": Images(
+        "EMNIST", *_split(split="balanced"), "EMNIST", _EMNIST, 47, (0.1753,), (0.3334,)
+    ),
+    "EMNIST-Letters": Images(
+        "EMNIST", *_split(split="letters"), "EMNIST", _EMNIST, 37, (0.1724,), (0.3311,)
+    ),
+    "FMNIST": Images(
+        "FashionMNIST", *_split(), "FashionMNIST", "github.com/zalandoresearch/fashion-mnist", 10, (0.2860,), (0.3530,)
+    ),
+    "KMNIST": Images("KMNIST", *_split(), "KMNIST", "codh.rois.ac.jp/kmnist", 10, (0.1918,), (0.3483,)),
+    "Cifar10": Images(
+        "CIFAR10", *_split(), "cifar-10-batches-py", _CIFAR, 10, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+    ),
+    "Cifar100": Images(
+        "CIFAR100", *_split(), "cifar-100-python", _CIFAR, 100, (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)
+    ),
+    "SVHN": Images(
+        "SVHN", *_SPLITS, "SVHN", "ufldl.stanford.edu/housenumbers", 10,
+        (0.4381, 0.4442, 0.4734), (0.1983, 0.2013, 0.1972),
+    ),
+    "DTD": Images(
+        "DTD", *_SPLITS, "dtd", f"{_OXFORD}/dtd", 47, (0.5283, 0.4738, 0.4231), (0.2689, 0.2596, 0.2669), 224
+    ),
+    "Pet": Images(
+        "OxfordIIITPet", {"split": "trainval"}, {"split": "test"}, "oxford-iiit-pet", f"{_OXFORD}/pets", 37,
+        (0.4845, 0.4529, 0.3958), (0.2686, 0.2645, 0.2735), 224,
+    ),
+    "TinyImageNet": Images(
+        "TinyImageNet", *_SPLITS, "tiny-imagenet-200", "cs231n.stanford.edu/tiny-imagenet-200.zip", 200,
+        (0.4802, 0.4481, 0.3975), (0.2764, 0.2689, 0.2816),
+    ),
+}  # fmt: skip
+
+VERSION = 1
+"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+
+
+def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[tuple[object, int]]:
+    """Tiny ImageNet, which torchvision does not know, as its publisher packs it: a folder for each class in `train`,
+    one folder and a list of classes in `val`, which is the test part."""
+    from torchvision.datasets.folder import default_loader
+
+    folder = root / "tiny-imagenet-200"
+    if download:
+        fetch_archive("http://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
+    classes = sorted(path.name for path in (folder / "train").iterdir())
+    if split == "train":
+        found = [(path, name) for name in classes for path in sorted((folder / "train" / name).rglob("*.JPEG"))]
+    else:
+        lines = (folder / "val" / "val_annotations.txt").read_text().splitlines()
+        found = [(folder / "val" / "images" / line.split("\t")[0], line.split("\t")[1]) for line in lines]
+    return ((default_loader(path), classes.index(name)) for path, name in found)
+
+
+def _open(known: Images, path: Path, options: dict[str, object], **more: object) -> Iterable[tuple[object, int]]:
+    """PIL images and class numbers of one part of the set in folder `path`."""
+    if known.kind == "TinyImageNet":
+        return _tiny_imagenet(path.parent, **options, **more)
+    from torchvision import datasets
+
+    return getattr(datasets, known.kind)(path if known.kind == "SVHN" else path.parent, **options, **more)
+
+
+def _download(known: Images, path: Path) -> None:
+    """Let torchvision download both parts; the folder `path` appears only when both are there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as root:
+        for options in (known.train, known.test):
+            _open(known, Path(root, path.name), options, download=True)
+        os.replace(Path(root, path.name), path)
+
+
+@contextmanager
+def _unpacked(request: Request, path: Path) -> Iterator[Path]:
+    """The folder `path` or, if its files are gzipped as MNIST's publishers pack them, an unpacked copy of it."""
+    packed = sorted(path.glob("raw/*.gz"))
+    if not packed:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as root:
+        raw = Path(root, path.name, "raw")
+        raw.mkdir(parents=True)
+        for source in packed:
+            with reading(request, source), gzip.open(source) as content, (raw / source.stem).open("wb") as copy:
+                shutil.copyfileobj(content, copy)
+        yield raw.parent
+
+
+def _part(known: Images, path: Path, options: dict[str, object], title: str) -> tuple[Tensor, Tensor]:
+    """uint8 pixels (N, channels · size · size) and int64 class numbers (N,) of one part."""
+    from torchvision import transforms
+
+    dataset = _open(known, path, options)
+    if len(known.mean) == 1:
+        return dataset.data.flatten(1), dataset.targets
+    shape = transforms.Compose([transforms.Resize(known.size), transforms.CenterCrop(known.size)])
+    bar = tqdm(dataset, desc=title, unit="image", leave=False)
+    images, labels = zip(*((numpy.asarray(shape(image)), label) for image, label in bar), strict=True)
+    return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).flatten(1), torch.tensor(labels)
+
+
+def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
+    known, tensors = IMAGES[request.name], {}
+    with _unpacked(request, path) as folder, reading(request, path):
+        for part, options in (("train", known.train), ("test", known.test)):
+            x, y = _part(known, folder, options, f"{request.name} {part}")
+            if len(x) != len(y) or y.max() >= known.classes:
+                raise ValueError(f"{len(x):,} images, {len(y):,} labels up to {y.max()} of {known.classes} classes")
+            tensors |= {f"x_{part}": x, f"y_{part}": y}
+    return tensors
+
+
+def _load(request: Request) -> tuple[dict[str, Tensor], Path]:
+    known = IMAGES[request.name]
+    hint = f"get it from {known.publisher} and unpack it there as torchvision lays it out"
+    path = require(request, known.folder, download=lambda path: _download(known, path), hint=hint)
+    return cached(request, [path], VERSION, lambda: _tensors(request, path), both_protocols=True), path
+
+
+@register(*IMAGES, domain="vision")
+def images(request: Request) -> Task:
+    """The paper's image sets, from the folders in which torchvision puts them (SVHN's two files in `SVHN`).
+
+    28×28 pixels; DTD and Pet 224×224, the middle of the image with its short side resized. Both protocols normalise
+    with the sets' documented mean and standard deviation, which belong to the whole train part, so that under `fair`
+    validation images had a share in them. Raises `InputError` if files are missing, truncated or altered.
+    """
+    known, (t, _) = IMAGES[request.name], _load(request)
+    mean, std = (torch.tensor(values).repeat_interleave(known.size**2) for values in (known.mean, known.std))
+    fields = {"output_size": known.classes, "mean": mean, "std": std}
+    if len(known.mean) == 1:
+        t |= {x: t[x].float().div_(255).sub_(known.mean[0]).div_(known.std[0]) for x in ("x_train", "x_test")}
+        fields = {"output_size": known.classes}
+    train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
+    return make_task(request.name, "vision", request.protocol, train, test, **fields)
+
+
+@register("MNIST_PCA_n", domain="vision", pattern=r"MNIST_PCA_\d+")
+def mnist_pca(request: Request) -> Task:
+    """MNIST's first n principal components, after each pixel was standardised; n stands in the name: MNIST_PCA_20.
+
+    Components and moments come from the rows trained on; but `published` standardises the test pixels by their own
+    moments, as the paper's files do.
+    """
+    count = request.name.rpartition("_")[2]
+    if not count.isdigit() or not 1 <= int(count) <= 784:
+        raise InputError(f"dataset '{request.name}' must end in a number of components from 1 to 784, as MNIST_PCA_20")
+    t, path = _load(replace(request, name="MNIST"))
+    published = request.protocol == "published"
+
+    def build() -> dict[str, Tensor]:
+        x, x_test = (t[part].numpy().astype(numpy.float32) for part in ("x_train", "x_test"))
+        fit = slice(None) if published else validation_split(t["y_train"])[0].numpy()
+        scaler = StandardScaler().fit(x[fit])
+        test_scaler = StandardScaler().fit(x_test) if published else scaler
+        pca = PCA(int(count), svd_solver="covariance_eigh").fit(scaler.transform(x[fit]))
+        scaled = {"x_train": scaler.transform(x), "x_test": test_scaler.transform(x_test)}
+        return {part: torch.from_numpy(pca.transform(values)) for part, values in scaled.items()}
+
+    p = cached(request, [path], VERSION, build)
+    train, test = (p["x_train"], t["y_train"]), (p["x_test"], t["y_test"])
+    return make_task(request.name, "vision", request.protocol, train, test, output_size=10)

@@ -1,0 +1,161 @@
+import os
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+
+from kanbefair.data.files import cache_folder, cached, fetch, fetch_archive, reading, require
+from kanbefair.data.registry import Request
+from kanbefair.errors import InputError
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder served on 127.0.0.1 and its address."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def request_(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    return Request("Thing", "fair", 0, tmp_path / "data")
+
+
+def test_fetch_checks_the_sum_and_leaves_no_part_behind(site, tmp_path):
+    folder, address = site
+    (folder / "a.bin").write_bytes(b"hello")
+    target = tmp_path / "deep" / "a.bin"
+    with pytest.raises(OSError, match="checksum"):
+        fetch(f"{address}/a.bin", target, md5="0" * 32)
+    assert list(target.parent.iterdir()) == []
+    fetch(f"{address}/a.bin", target, md5="5d41402abc4b2a76b9719d911017c592")
+    assert target.read_bytes() == b"hello"
+
+
+def test_fetch_notices_a_broken_off_download(site, tmp_path, monkeypatch):
+    folder, address = site
+    (folder / "short.bin").write_bytes(b"hello")
+    original = Quiet.send_header
+    monkeypatch.setattr(
+        Quiet, "send_header", lambda self, key, value: original(self, key, "1000" if key == "Content-Length" else value)
+    )
+    with pytest.raises(OSError, match="5 of 1,000 bytes"):
+        fetch(f"{address}/short.bin", tmp_path / "short.bin")
+    assert not (tmp_path / "short.bin").exists()
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("gztar", "tar.gz"), ("zip", "zip")])
+def test_fetch_archive_takes_one_member(site, tmp_path, kind, suffix):
+    folder, address = site
+    (folder / "inner" / "raw").mkdir(parents=True)
+    (folder / "inner" / "raw" / "x.txt").write_text("x")
+    shutil.make_archive(str(folder / "all"), kind, folder, "inner")
+    fetch_archive(f"{address}/all.{suffix}?download=1", tmp_path / "data" / "Thing", "inner")
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["Thing"]
+    assert (tmp_path / "data" / "Thing" / "raw" / "x.txt").read_text() == "x"
+    with pytest.raises(OSError, match="outer"):
+        fetch_archive(f"{address}/all.{suffix}", tmp_path / "data" / "Other", "outer")
+    assert not (tmp_path / "data" / "Other").exists()
+
+
+def test_require_downloads_once_and_says_what_to_do_when_it_cannot(site, request_):
+    folder, address = site
+    (folder / "a.bin").write_bytes(b"hello")
+    download = partial(fetch, f"{address}/a.bin")
+    assert require(request_, "x/a.bin", download=download, hint="-").read_bytes() == b"hello"
+    (folder / "a.bin").unlink()
+    assert require(request_, "x/a.bin", download=download, hint="-").read_bytes() == b"hello"
+    with pytest.raises(InputError) as caught:
+        require(request_, "x/b.bin", download=download, hint="get it from the moon")
+    message = str(caught.value)
+    assert message.startswith("Thing: '") and "x/b.bin' is missing and the download failed (HTTPError" in message
+    assert "get it from the moon" in message and "\n" not in message
+    with pytest.raises(InputError, match=r"c\.bin' is missing; licence"):
+        require(request_, "c.bin", hint="licence")
+
+
+def test_reading_names_the_file(request_, tmp_path):
+    told = r"Thing: '.*f\.gz' is truncated or altered \(EOFError: it ended\)"
+    with pytest.raises(InputError, match=told), reading(request_, tmp_path / "f.gz"):
+        raise EOFError("it\nended")
+    with pytest.raises(InputError, match=r"^own$"), reading(request_, tmp_path):
+        raise InputError("own")
+
+
+def test_cache_is_hit_until_source_or_version_changes(request_):
+    source = request_.data_dir / "s.csv"
+    source.write_text("1")
+    calls = []
+
+    def build():
+        calls.append(1)
+        return {"x": torch.tensor([float(source.read_text())]), "y": torch.arange(3)[None].expand(2, 3).T}
+
+    first = cached(request_, [source], 1, build)
+    second = cached(request_, [source], 1, build)
+    assert len(calls) == 1 and torch.equal(first["x"], second["x"]) and torch.equal(first["y"], second["y"])
+    assert second["y"].dtype == torch.int64
+    cached(request_, [source], 2, build)
+    assert len(calls) == 2
+    source.write_text("7")
+    os.utime(source, ns=(5, 5))
+    assert cached(request_, [source], 2, build)["x"].item() == 7 and len(calls) == 3
+    assert [p.name for p in (cache_folder() / "tensors").iterdir()] == ["Thing-fair.safetensors"]
+
+
+def test_a_folder_is_a_source(request_):
+    folder = request_.data_dir / "many" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a").write_text("a")
+
+    def build():
+        return {"n": torch.tensor(len(list(folder.iterdir())))}
+
+    assert cached(request_, [folder.parent], 1, build)["n"] == 1
+    (folder / "b").write_text("b")
+    assert cached(request_, [folder.parent], 1, build)["n"] == 2
+
+
+def test_failed_build_leaves_the_cache_untouched(request_):
+    source = request_.data_dir / "s.csv"
+    source.write_text("1")
+    cached(request_, [source], 1, lambda: {"x": torch.ones(1)})
+    path = cache_folder() / "tensors" / "Thing-fair.safetensors"
+    before = path.read_bytes(), path.stat().st_mtime_ns
+
+    def fail():
+        raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        cached(request_, [source], 2, fail)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert cached(request_, [source], 1, fail)["x"].item() == 1
+
+
+def test_damaged_cache_is_rebuilt_and_unwritable_cache_is_named(request_, monkeypatch, tmp_path):
+    source = request_.data_dir / "s.csv"
+    source.write_text("1")
+    cached(request_, [source], 1, lambda: {"x": torch.ones(100)})
+    path = cache_folder() / "tensors" / "Thing-fair.safetensors"
+    path.write_bytes(path.read_bytes()[:150])
+    assert cached(request_, [source], 1, lambda: {"x": torch.zeros(2)})["x"].shape == (2,)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="KANBEFAIR_CACHE"):
+        cached(request_, [source], 1, lambda: {"x": torch.ones(1)})

@@ -1,0 +1,227 @@
+import json
+import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+
+from kanbefair import data
+from kanbefair.data import tabular
+from kanbefair.errors import InputError
+
+SHARED = Path(__file__).parents[2] / "shared"
+needs_data = pytest.mark.skipif(not (SHARED / "data" / "uci").is_dir(), reason="../shared/data is not here")
+needs_rows = pytest.mark.skipif(not (SHARED / "reference").is_dir(), reason="../shared/reference is not here")
+
+ROWS = 60
+TRAIN, TEST = (p[p < ROWS] for p in train_test_split(numpy.arange(100_000), test_size=0.2, random_state=42))
+
+
+def table() -> pandas.DataFrame:
+    generator = numpy.random.RandomState(0)
+    return pandas.DataFrame(
+        {
+            "number": generator.randn(ROWS).round(3) + 5,
+            "text": [["Blue-Collar", " blue-collar.", "?", None, "Tech"][i % 5] for i in range(ROWS)],
+            "label": ["yes" if i % 3 else "no" for i in range(ROWS)],
+        }
+    )
+
+
+@pytest.fixture
+def bank(tmp_path, monkeypatch):
+    """A small table in the place and format of the UCI set Bank."""
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.Table(2, 2, ROWS, uci=222))
+    (tmp_path / "uci").mkdir()
+    path = tmp_path / "uci" / "222.csv"
+    table().to_csv(path, index=False)
+    return path
+
+
+def load(path, protocol, name="Bank"):
+    return data.load(name, path.parents[1], protocol=protocol)
+
+
+def refuse(*args, **kwargs):
+    raise OSError("no network in tests")
+
+
+def test_published_codes_scales_and_splits_as_the_paper(bank):
+    frame = table()
+    frame.loc[3, "number"] = numpy.nan
+    frame.to_csv(bank, index=False)
+    task = load(bank, "published")
+    x = numpy.stack([frame["number"].fillna(0), [[0, 0, 1, 2, 3][i % 5] for i in range(ROWS)]], axis=1)
+    x = (x - x.mean(0)) / x.std(0)
+    y = numpy.array([0 if i % 3 == 0 else 1 for i in range(ROWS)])
+    assert torch.allclose(task.x_train, torch.tensor(x[TRAIN]).float(), atol=1e-6)
+    assert torch.allclose(task.x_test, torch.tensor(x[TEST]).float(), atol=1e-6)
+    assert task.y_train.tolist() == y[TRAIN].tolist() and task.y_test.tolist() == y[TEST].tolist()
+    assert len(task.x_valid) == 0 and task.output_size == 2 and task.x_train.dtype == torch.float32
+
+
+def test_fair_learns_nothing_from_validation_and_test_rows(bank):
+    before = load(bank, "fair")
+    fit, valid = data.task.validation_split(before.y_train.new_tensor([int(i % 3 > 0) for i in TRAIN]))
+    assert len(fit) == len(before.x_train) and len(valid) == len(before.x_valid) > 0
+    frame = table()
+    held_out = numpy.concatenate([TRAIN[valid.numpy()], TEST])
+    frame.loc[held_out, "number"] = 1e6
+    frame.loc[held_out, "text"] = "never seen"
+    frame.to_csv(bank, index=False)
+    after = load(bank, "fair")
+    assert torch.equal(before.x_train, after.x_train)
+    own = torch.cat([after.x_valid, after.x_test])[:, 1]
+    assert (own == own[0]).all() and own[0] > after.x_train[:, 1].max()
+    assert not torch.equal(load(bank, "published").x_train[:, 0], before.x_train[:, 0])
+
+
+def test_income_labels_with_and_without_full_stop_are_the_same(bank, monkeypatch):
+    frame = table()
+    frame["label"] = [["<=50K", ">50K", "<=50K.", ">50K."][i % 4] for i in range(ROWS)]
+    frame.to_csv(bank, index=False)
+    task = load(bank, "published")
+    assert task.y_train.tolist() == [int(i % 2) for i in TRAIN]
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (lambda text: "\n".join(text.splitlines()[:31]), f"it has 30 rows, the publisher's {ROWS}"),
+        (lambda text: text[: text.rindex(",") + 1], f"row {ROWS} has no target"),
+        (lambda text: text[: text.rindex("s")], "it has 3 classes, the publisher's 2"),
+        (lambda text: text.replace(",yes", ",1,yes", 20), "Error"),
+        (lambda text: "", "EmptyDataError"),
+        (lambda text: "\n".join(line.partition(",")[2] for line in text.splitlines()), "it has 1 input columns"),
+    ],
+)
+def test_damaged_table_is_told_and_the_cache_is_untouched(bank, tmp_path, cut, said):
+    load(bank, "fair")
+    cache = tmp_path / "cache" / "tensors" / "Bank-fair.safetensors"
+    before = cache.read_bytes()
+    bank.write_text(cut(bank.read_text().rstrip("\n")))
+    with pytest.raises(InputError) as caught:
+        load(bank, "fair")
+    message = str(caught.value)
+    assert message.startswith(f"Bank: '{bank}' is truncated or altered") and said in message and "\n" not in message
+    assert cache.read_bytes() == before
+
+
+def test_second_load_reads_the_cache(bank, monkeypatch):
+    first = load(bank, "fair")
+    monkeypatch.setattr(pandas, "read_csv", refuse)
+    second = load(bank, "fair")
+    for part in first.parts:
+        assert all(torch.equal(a, b) for a, b in zip(first.part(part), second.part(part), strict=True))
+
+
+def test_missing_table_is_fetched_with_ucimlrepo(bank, tmp_path, monkeypatch):
+    from ucimlrepo import fetch
+
+    site = tmp_path / "site"
+    site.mkdir()
+    frame = table()
+    frame.insert(0, "id", range(ROWS))
+    frame[["id", "label", "text", "number"]].to_csv(site / "data.csv", index=False)
+    handler = partial(SimpleHTTPRequestHandler, directory=site)
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        roles = {"id": "ID", "number": "Feature", "text": "Feature", "label": "Target"}
+        variables = [{"name": name, "role": role} for name, role in roles.items()]
+        answer = {
+            "data_url": f"{address}/data.csv",
+            "variables": variables,
+            "additional_info": None,
+            "intro_paper": None,
+        }
+        (site / "api").write_text(json.dumps({"status": 200, "data": {"uci_id": 222, "name": "Bank", **answer}}))
+        monkeypatch.setattr(fetch, "API_BASE_URL", f"{address}/api")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        expected = load(bank, "published")
+        bank.unlink()
+        task = load(bank, "published")
+        server.shutdown()
+    assert pandas.read_csv(bank).columns.tolist() == ["number", "text", "label"]
+    assert torch.equal(task.x_train, expected.x_train) and torch.equal(task.y_test, expected.y_test)
+
+
+@pytest.mark.parametrize("name", list(tabular.TABLES))
+def test_missing_files_are_named(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(InputError) as caught:
+        data.load(name, tmp_path)
+    message = str(caught.value)
+    file = "Titanic/train.csv" if name == "Titanic" else f"uci/{tabular.TABLES[name].uci}.csv"
+    assert message.startswith(f"{name}: '{tmp_path / file}' is missing") and "\n" not in message
+    assert ("Kaggle" if name == "Titanic" else "archive.ics.uci.edu") in message
+
+
+def test_titanic_drops_names_and_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(tabular.TABLES, "Titanic", tabular.Table(2, 9, 20))
+    header = "PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked"
+    row = '{i},{s},3,"Smith, Mr. {i}",{sex},{age},0,0,A/5 {i},7.25,,S'
+    rows = [row.format(i=i, s=i % 2, sex=["male", "female"][i // 2 % 2], age=i or "") for i in range(20)]
+    (tmp_path / "Titanic").mkdir()
+    (tmp_path / "Titanic" / "train.csv").write_text("\n".join([header, *rows, ""]))
+    task = data.load("Titanic", tmp_path, protocol="published")
+    train, test = train_test_split(numpy.arange(20), test_size=0.2, random_state=42)
+    assert task.x_train.shape == (16, 9) and task.y_test.tolist() == (test % 2).tolist()
+    assert task.x_train[:, 1].sign().tolist() == [-1 if i // 2 % 2 == 0 else 1 for i in train]
+
+
+def test_bean_gaps_are_filled_from_the_other_columns():
+    full = pandas.DataFrame(
+        {
+            "Area": [28395, 42714],
+            "Perimeter": [610.291, 751.259],
+            "MajorAxisLength": [208.1781167, 266.4714283],
+            "ConvexArea": [28715, 43016],
+            "EquivDiameter": [190.1410973, 233.2062476],
+            "Solidity": [0.988855999, 0.992979357],
+            "roundness": [0.958027126, 0.951044266],
+            "Compactness": [0.913357755, 0.875164174],
+        },
+        index=[0, 1523],
+    )
+    assert tabular.complete_beans(full).equals(full)
+    for gaps in ["Area"], ["Perimeter"], ["MajorAxisLength"], ["Solidity"], ["roundness"], ["Area", "EquivDiameter"]:
+        holed = full.astype(float)
+        holed.loc[:, gaps] = numpy.nan
+        assert numpy.allclose(tabular.complete_beans(holed), full, rtol=2e-9, atol=0)
+    holed.loc[1523, ["Perimeter", "roundness"]] = numpy.nan
+    assert numpy.allclose(tabular.complete_beans(holed), full, rtol=2e-9, atol=0)
+
+
+@needs_data
+@pytest.mark.parametrize("name", [n for n, t in tabular.TABLES.items() if t.rows])
+def test_real_tables(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
+    known = tabular.TABLES[name]
+    published, fair = (data.load(name, SHARED / "data", protocol=p) for p in ("published", "fair"))
+    for task in (published, fair):
+        assert task.input_size == known.inputs and task.output_size == known.classes
+        assert sum(len(task.part(part)[1]) for part in task.parts) == known.rows
+        assert all(task.part(part)[0].isfinite().all() for part in task.parts)
+    assert torch.equal(published.y_test, fair.y_test)
+    everything = torch.cat([published.x_train, published.x_test]).double()
+    assert everything.mean(0).abs().max() < 1e-5
+    assert torch.allclose(fair.x_train.double().mean(0), torch.zeros(known.inputs).double(), atol=1e-5)
+
+
+@needs_rows
+def test_sizes_agree_with_the_released_parameter_counts():
+    rows = pandas.read_csv(SHARED / "reference" / "published_rows.csv")
+    rows = rows[(rows["model"] == "MLP") & rows["dataset"].isin(tabular.TABLES)]
+    assert len(rows) >= 124
+    for dataset, widths, parameters in rows[["dataset", "widths", "parameters"]].itertuples(index=False):
+        known, width = tabular.TABLES[dataset], int(widths)
+        assert parameters == width * (known.inputs + 1) + known.classes * (width + 1)

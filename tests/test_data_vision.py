@@ -1,0 +1,304 @@
+import gc
+import gzip
+import pickle
+import socket
+import struct
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+import scipy.io
+import torch
+import torchvision
+from PIL import Image
+from torchvision import transforms
+
+from kanbefair import data
+from kanbefair.data import vision
+from kanbefair.data.task import validation_split
+from kanbefair.errors import InputError
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+CLASSES = 3
+ROWS = {"train": 30, "test": 9}
+
+
+def labels(part):
+    return [i % CLASSES for i in range(ROWS[part])]
+
+
+def pixels(part, *shape):
+    return numpy.random.RandomState(len(part)).randint(0, 256, (ROWS[part], *shape), numpy.uint8)
+
+
+def write_idx(path, array, packed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+    if packed:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content))
+    else:
+        path.write_bytes(content)
+
+
+def write_mnist(root, folder, prefixes=("train", "t10k"), packed=True):
+    for part, prefix in zip(ROWS, prefixes, strict=True):
+        write_idx(root / folder / "raw" / f"{prefix}-images-idx3-ubyte", pixels(part, 28, 28), packed)
+        write_idx(root / folder / "raw" / f"{prefix}-labels-idx1-ubyte", numpy.uint8(labels(part)), packed)
+
+
+def write_emnist(root, split):
+    write_mnist(root, "EMNIST", (f"emnist-{split}-train", f"emnist-{split}-test"), packed=False)
+
+
+def write_cifar(root, folder, files, key, meta, names):
+    (root / folder).mkdir()
+    for part, parts in files.items():
+        for rows, y, name in zip(
+            numpy.array_split(pixels(part, 3072), len(parts)),
+            numpy.array_split(labels(part), len(parts)),
+            parts,
+            strict=True,
+        ):
+            (root / folder / name).write_bytes(pickle.dumps({"data": rows, key: y.tolist()}))
+    (root / folder / meta).write_bytes(pickle.dumps({names: ["a", "b", "c"]}))
+
+
+def write_cifar10(root):
+    files = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+    write_cifar(root, "cifar-10-batches-py", files, "labels", "batches.meta", "label_names")
+
+
+def write_cifar100(root):
+    files = {"train": ["train"], "test": ["test"]}
+    write_cifar(root, "cifar-100-python", files, "fine_labels", "meta", "fine_label_names")
+
+
+def write_svhn(root):
+    (root / "SVHN").mkdir()
+    for part in ROWS:
+        y = numpy.array([label or 10 for label in labels(part)], numpy.uint8)[:, None]
+        content = {"X": pixels(part, 32, 32, 3).transpose(1, 2, 3, 0), "y": y}
+        scipy.io.savemat(root / "SVHN" / f"{part}_32x32.mat", content, do_compression=True)
+
+
+def write_jpegs(root, shape, name):
+    for part in ROWS:
+        for row, (image, label) in enumerate(zip(pixels(part, *shape), labels(part), strict=True)):
+            path = root / name(part, row, label)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path, "JPEG")
+
+
+def write_dtd(root):
+    folder = root / "dtd" / "dtd"
+    write_jpegs(folder / "images", (30, 40, 3), lambda part, row, label: f"c{label}/{part}{row}.jpg")
+    (folder / "labels").mkdir()
+    for part in ROWS:
+        lines = [f"c{label}/{part}{row}.jpg" for row, label in enumerate(labels(part))]
+        (folder / "labels" / f"{part}1.txt").write_text("\n".join([*lines, ""]))
+
+
+def write_pet(root):
+    folder = root / "oxford-iiit-pet"
+    write_jpegs(folder / "images", (40, 30, 3), lambda part, row, label: f"breed{label}_{part}{row}.jpg")
+    (folder / "annotations").mkdir()
+    for part, file in {"train": "trainval.txt", "test": "test.txt"}.items():
+        lines = [f"breed{label}_{part}{row} {label + 1} 1 1" for row, label in enumerate(labels(part))]
+        (folder / "annotations" / file).write_text("\n".join([*lines, ""]))
+
+
+def write_tiny(root):
+    folder = root / "tiny-imagenet-200"
+    places = {"train": "train/n{label}/images/n{label}_{row}.JPEG", "test": "val/images/val_{row}.JPEG"}
+    write_jpegs(folder, (64, 64, 3), lambda part, row, label: places[part].format(row=row, label=label))
+    lines = [f"val_{row}.JPEG\tn{label}\t0\t32\t44\t62" for row, label in enumerate(labels("test"))]
+    (folder / "val" / "val_annotations.txt").write_text("\n".join([*lines, ""]))
+
+
+WRITERS = {
+    "MNIST": lambda root: write_mnist(root, "MNIST"),
+    "FMNIST": lambda root: write_mnist(root, "FashionMNIST"),
+    "KMNIST": lambda root: write_mnist(root, "KMNIST", packed=False),
+    "EMNIST-Balanced": lambda root: write_emnist(root, "balanced"),
+    "EMNIST-Letters": lambda root: write_emnist(root, "letters"),
+    "Cifar10": write_cifar10,
+    "Cifar100": write_cifar100,
+    "SVHN": write_svhn,
+    "DTD": write_dtd,
+    "Pet": write_pet,
+    "TinyImageNet": write_tiny,
+}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A data directory; torchvision takes CIFAR and SVHN files whatever their checksum, and nobody has a network."""
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
+    for module in (torchvision.datasets.cifar, torchvision.datasets.svhn):
+        monkeypatch.setattr(module, "check_integrity", lambda path, md5=None: Path(path).is_file())
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def refuse(*args, **kwargs):
+    raise OSError("refused")
+
+
+def cache_of(root, name):
+    return root.parent / "cache" / "tensors" / f"{name}-both.safetensors"
+
+
+def same(a, b):
+    return a.parts == b.parts and all(
+        torch.equal(x, y) for part in a.parts for x, y in zip(a.part(part), b.part(part), strict=True)
+    )
+
+
+def test_every_image_set_is_tested():
+    assert set(WRITERS) == set(vision.IMAGES)
+    assert {"Digits", "MNIST_PCA_n", *WRITERS} == set(data.names("vision"))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_loads_what_is_on_disk_and_then_what_is_in_the_cache(name, root, monkeypatch):
+    WRITERS[name](root)
+    known = vision.IMAGES[name]
+    published, fair = (data.load(name, root, protocol=protocol) for protocol in ("published", "fair"))
+    order = sorted if name == "TinyImageNet" else list
+    assert published.y_train.tolist() == order(labels("train")) and published.y_test.tolist() == labels("test")
+    assert published.input_size == known.size**2 * len(known.mean) and published.output_size == known.classes
+    fit, valid = validation_split(published.y_train)
+    assert torch.equal(fair.x_train, published.x_train[fit]) and torch.equal(fair.x_valid, published.x_train[valid])
+    assert torch.equal(fair.x_test, published.x_test) and len(published.x_valid) == 0
+    monkeypatch.setattr(vision, "_tensors", refuse)
+    assert same(data.load(name, root, protocol="published"), published)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torchvision leaves the JPEG open
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_truncated_file_is_told_and_the_cache_is_untouched(name, root):
+    WRITERS[name](root)
+    data.load(name, root)
+    before = cache_of(root, name).read_bytes()
+    folder = root / vision.IMAGES[name].folder
+    largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    with pytest.raises(InputError) as caught:
+        data.load(name, root)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: '{folder}") and "is truncated or altered" in message and "\n" not in message
+    assert cache_of(root, name).read_bytes() == before
+    del caught
+    gc.collect()
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "MNIST_PCA_5"])
+def test_missing_files_are_named(name, root):
+    with pytest.raises(InputError) as caught:
+        data.load(name, root)
+    message, known = str(caught.value), vision.IMAGES[name.partition("_")[0]]
+    path = root / known.folder
+    assert f"'{path}' is missing and the download failed" in message and "\n" not in message
+    assert "refused" in message and known.publisher in message
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["Cifar10", "SVHN"])
+def test_a_wrong_checksum_is_told(name, root, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(root.parent / "cache"))
+    WRITERS[name](root)
+    with pytest.raises(InputError, match=r"is truncated or altered .*corrupted"):
+        data.load(name, root)
+    assert not cache_of(root, name).exists()
+
+
+def test_grey_images_are_normalised_as_torchvision_does(root):
+    WRITERS["KMNIST"](root)
+    steps = [transforms.ToTensor(), transforms.Normalize(0.1918, 0.3483), transforms.Lambda(torch.flatten)]
+    expected = torchvision.datasets.KMNIST(root, train=False, transform=transforms.Compose(steps))
+    task = data.load("KMNIST", root, protocol="published")
+    assert task.x_test.dtype == torch.float32
+    assert torch.equal(task.x_test, torch.stack([image for image, _ in expected]))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Cifar10", "CIFAR10"), ("Cifar100", "CIFAR100")])
+def test_colour_images_stay_uint8_and_are_normalised_as_torchvision_does(name, kind, root):
+    WRITERS[name](root)
+    known = vision.IMAGES[name]
+    steps = [transforms.Resize((28, 28)), transforms.ToTensor(), transforms.Normalize(known.mean, known.std)]
+    dataset = getattr(torchvision.datasets, kind)(root, transform=transforms.Compose([*steps, torch.flatten]))
+    task = data.load(name, root, protocol="published")
+    assert task.x_train.dtype == torch.uint8
+    assert torch.equal(task.inputs(task.x_train), torch.stack([image for image, _ in dataset]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [([10] * 9, "9 labels up to 10 of 10 classes"), ([1, 2], "9 images, 2 labels")]
+)
+def test_labels_that_do_not_fit_are_told(wrong, said, root):
+    WRITERS["KMNIST"](root)
+    write_idx(root / "KMNIST/raw/t10k-labels-idx1-ubyte", numpy.uint8(wrong), packed=False)
+    with pytest.raises(InputError, match=rf"KMNIST' is truncated or altered .*{said}"):
+        data.load("KMNIST", root)
+
+
+def test_downloaded_folder_appears_only_when_complete(root, monkeypatch):
+    seen = []
+
+    def download(root, download=False, **options):
+        seen.append(options)
+        if download and not Path(root, "KMNIST").exists():
+            write_mnist(Path(root), "KMNIST")
+        return kind(root, **options)
+
+    kind = torchvision.datasets.KMNIST
+    monkeypatch.setattr(torchvision.datasets, "KMNIST", download)
+    monkeypatch.setattr(kind, "_check_exists", lambda self: True)
+    with pytest.raises(InputError, match=r"KMNIST' is missing and the download failed \(FileNotFoundError"):
+        data.load("KMNIST", root)
+    assert list(root.iterdir()) == [] and seen == [{"train": True}]
+
+
+def test_principal_components_come_from_the_rows_trained_on(root):
+    WRITERS["MNIST"](root)
+    published, fair = (data.load("MNIST_PCA_4", root, protocol=protocol) for protocol in ("published", "fair"))
+    assert published.name == "MNIST_PCA_4" and published.x_train.shape == (30, 4) and published.output_size == 10
+    assert published.x_train.mean(0).abs().max() < 1e-4
+    assert (published.x_train.var(0).diff() < 0).all()
+    assert published.x_test.mean(0).abs().max() < 1e-4 < fair.x_test.mean(0).abs().max()
+    _, valid = validation_split(published.y_train)
+    changed = pixels("train", 28, 28)
+    changed[valid] = 255
+    write_idx(root / "MNIST/raw/train-images-idx3-ubyte", changed, packed=True)
+    write_idx(root / "MNIST/raw/t10k-images-idx3-ubyte", 255 - pixels("test", 28, 28), packed=True)
+    after = data.load("MNIST_PCA_4", root)
+    assert torch.allclose(after.x_train, fair.x_train, atol=1e-4)
+    assert not torch.allclose(after.x_valid, fair.x_valid, atol=1e-4)
+    assert not torch.allclose(
+        data.load("MNIST_PCA_4", root, protocol="published").x_train, published.x_train, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ["MNIST_PCA_0", "MNIST_PCA_785", "MNIST_PCA_n"])
+def test_number_of_components_is_checked(name, root):
+    with pytest.raises(InputError, match=rf"'{name}' must end in a number of components from 1 to 784"):
+        data.load(name, root)
+
+
+@pytest.mark.skipif(not (SHARED / "FashionMNIST").is_dir(), reason="../shared/data is not here")
+def test_real_fashion_mnist(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
+    task = data.load("FMNIST", SHARED)
+    assert (len(task.x_train), len(task.x_valid), len(task.x_test)) == (48_000, 12_000, 10_000)
+    assert task.y_test.bincount().tolist() == [1000] * 10
+    everything = torch.cat([task.x_train, task.x_valid])
+    assert abs(everything.mean()) < 1e-3 and abs(everything.std() - 1) < 1e-3
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        data.load("FMNIST", SHARED)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1
