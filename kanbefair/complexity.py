@@ -38,6 +38,7 @@ class Shape:
     shortcut: str | None = None
     activation: str | None = None
     batch_norm: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,11 @@ def _kan(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     g, k = shape.grid, shape.order
     everywhere, local = _basis(g, k)
     has_base = shape.shortcut != "zero"
+    scale, bias = ("scale" not in shape.without), ("bias" not in shape.without)
     base = has_base * (ACTIVATION_FLOPS[shape.shortcut] * i + 2 * i * o)
     return LayerCount(
-        parameters=i * o * (g + k + 2 + has_base) + o,
-        live_parameters=i * o * (g + k + 1 + has_base) + o,
+        parameters=i * o * (g + k + 1 + scale + has_base) + o * bias,
+        live_parameters=i * o * (g + k + scale + has_base) + o * bias,
         flops=i * o * (9 * k * (g + 1.5 * k) + 2 * g - 2.5 * k + 1) + base,
         flops_shared=i * everywhere + i * o * (2 * (g + k) + 1) + base,
         flops_local=i * local + i * o * (2 * (k + 1) + 1) + base,
@@ -76,11 +78,11 @@ def _kan(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
 def _mlp(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     c = ACTIVATION_FLOPS[shape.activation]
     learned = int(shape.activation[-1]) + 1 if shape.activation.startswith("polynomial") else 0
-    norm = shape.batch_norm
+    norm, bias = shape.batch_norm, "bias" not in shape.without
     real = 2 * i * o + (0 if last else c * o + 4 * o * norm)
     return LayerCount(
-        parameters=o * (i + 1) + 2 * o * norm,
-        live_parameters=o * (i + 1) + (0 if last else 2 * o * norm + learned),
+        parameters=o * (i + bias) + 2 * o * norm,
+        live_parameters=o * (i + bias) + (0 if last else 2 * o * norm + learned),
         flops=2 * i * o + c * o + 4 * o * norm,
         flops_shared=real,
         flops_local=real,

@@ -85,7 +85,8 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
     return {"metric": 100 * total[0]} if task.metric == "accuracy" else {"metric": total[0], "rmse": total[1].sqrt()}
 
 
-def _optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
+def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
+    """A new optimiser of the kind that the runs share, each with its learning rate."""
     if specs[0].optimizer == "lbfgs":
         return torch.optim.LBFGS(network.parameters(), lr=specs[0].lr, **LBFGS)
     lr = torch.tensor([spec.lr for spec in specs])
@@ -124,14 +125,14 @@ def train(
     network.reset([stream.initial for stream in streams])
     network.to(device)
     task = task.to(device)
-    optimizer = _optimizer(network, specs)
+    optimizer = make_optimizer(network, specs)
     block = evaluation_rows or max(128, EVALUATION_VALUES // network.values_per_row())
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)
     seconds = 0.0
     for epoch in range(1, specs[0].epochs + 1):
         start = time.perf_counter()
-        finite = _train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)
+        finite = train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)
         seconds += time.perf_counter() - start
         diverged = torch.where(finite, diverged, diverged.clamp(max=epoch))
         for part in task.parts:
@@ -140,7 +141,7 @@ def train(
         for stream in streams:
             stream.after_evaluation()
         on_epoch()
-    shared = _shared_fields(network, task, device) | {"train_seconds": seconds / len(specs)}
+    shared = shared_fields(network, task, device) | {"train_seconds": seconds / len(specs)}
     whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
     return [
         _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run])) | shared
@@ -148,7 +149,7 @@ def train(
     ]
 
 
-def _train_epoch(
+def train_epoch(
     network: Network,
     optimizer: StackOptimizer | torch.optim.LBFGS,
     task: Task,
@@ -182,7 +183,8 @@ def _train_epoch(
     return finite.cpu()
 
 
-def _shared_fields(network: Network, task: Task, device: str | torch.device) -> dict[str, object]:
+def shared_fields(network: Network, task: Task, device: str | torch.device) -> dict[str, object]:
+    """What the records of a stack have in common: task, counts, device and versions."""
     counts = count(network.shape())
     fields = {name: getattr(counts, name) for name in COUNTS}
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else str(device)

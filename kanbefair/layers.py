@@ -36,13 +36,21 @@ class Layer(nn.Module):
         raise NotImplementedError
 
 
+def _hold(module: nn.Module, name: str, values: Tensor, *, learned: bool) -> None:
+    """Give `module` the tensor `values` as a parameter or, if it is not learned, as a constant."""
+    if learned:
+        module.register_parameter(name, nn.Parameter(values))
+    else:
+        module.register_buffer(name, values)
+
+
 class Linear(Layer):
     """y = x W + b per run; W is (S, in, out), drawn as `torch.nn.Linear` draws it."""
 
-    def __init__(self, in_features: int, out_features: int, *, stack: int = 1):
+    def __init__(self, in_features: int, out_features: int, *, stack: int = 1, bias: bool = True):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(stack, in_features, out_features))
-        self.bias = nn.Parameter(torch.empty(stack, out_features))
+        _hold(self, "bias", torch.zeros(stack, out_features), learned=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) or (S, B, in) to (S, B, out)."""
@@ -55,7 +63,9 @@ class Linear(Layer):
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         self.weight[run] = weight.T
         bound = 1 / math.sqrt(rows)
-        self.bias[run] = torch.empty(columns).uniform_(-bound, bound, generator=generator)
+        drawn = torch.empty(columns).uniform_(-bound, bound, generator=generator)
+        if self.bias.requires_grad:
+            self.bias[run] = drawn
 
 
 class Grid(nn.Module):
@@ -112,15 +122,17 @@ class KANLinear(Layer):
         grid_ranges: list[tuple[float, float]],
         shortcut: nn.Module | None,
         released: bool | None = None,
+        scale: bool = True,
+        bias: bool = True,
     ):
         super().__init__()
         stack = len(grid_ranges)
         self.grid = Grid(grid, order, grid_ranges, released=released)
         self.coefficients = nn.Parameter(torch.empty(stack, in_features, self.grid.size, out_features))
-        self.scale = nn.Parameter(torch.empty(stack, in_features, out_features))
+        _hold(self, "scale", torch.ones(stack, in_features, out_features), learned=scale)
         self.shortcut = shortcut
         self.base = None if shortcut is None else nn.Parameter(torch.empty(stack, in_features, out_features))
-        self.bias = nn.Parameter(torch.empty(stack, out_features))
+        _hold(self, "bias", torch.zeros(stack, out_features), learned=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) or (S, B, in) to (S, B, out)."""

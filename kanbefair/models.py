@@ -46,6 +46,8 @@ class Network(nn.Module):
         self.args, self.runs, self.single = args, stack or 1, stack is None
         inside = [args.layers_width[0]] if self.text else [args.input_size]
         self.widths = [*inside, *args.layers_width, args.output_size]
+        self.without = tuple(getattr(args, "without", None) or ())
+        self.bias = "bias" not in self.without
         self.embedding = MeanEmbedding(args.input_size, inside[0], stack=self.runs) if self.text else None
         self.depth = len(self.widths) - 1
         self.layers = nn.Sequential(*(module for number in range(self.depth) for module in self.layer(number)))
@@ -125,12 +127,17 @@ class KANbeFair(Network):
         if getattr(self.args, "kan_released_start", False):
             states = RELEASED_STARTS.get((self.args.kan_bspline_grid, self.args.kan_bspline_order), (False, False))
             released = states[min(number, 1)]
-        return [KANLinear(inputs, outputs, shortcut=shortcut, released=released, **_spline(self.args, self.runs))]
+        return [
+            KANLinear(
+                inputs, outputs, shortcut=shortcut, released=released, scale="scale" not in self.without, bias=self.bias,
+                **_spline(self.args, self.runs),
+            )
+        ]  # fmt: skip
 
     def shape(self) -> complexity.Shape:
         return complexity.Shape(
             family="KAN", widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
-            shortcut=self.shortcut,
+            shortcut=self.shortcut, without=self.without,
         )  # fmt: skip
 
 
@@ -149,7 +156,7 @@ class MLP(Network):
 
     def layer(self, number: int) -> list[nn.Module]:
         inputs, outputs = self.widths[number : number + 2]
-        linear = Linear(inputs, outputs, stack=self.runs)
+        linear = Linear(inputs, outputs, stack=self.runs, bias=self.bias)
         if number == self.depth - 1:
             return [linear]
         norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
@@ -157,8 +164,9 @@ class MLP(Network):
 
     def shape(self) -> complexity.Shape:
         return complexity.Shape(
-            family="MLP", widths=tuple(self.widths), activation=self.activation, batch_norm=bool(self.args.batch_norm)
-        )
+            family="MLP", widths=tuple(self.widths), activation=self.activation, batch_norm=bool(self.args.batch_norm),
+            without=self.without,
+        )  # fmt: skip
 
 
 class BSpline_MLP(Network):
@@ -168,7 +176,7 @@ class BSpline_MLP(Network):
 
     def layer(self, number: int) -> list[nn.Module]:
         inputs, outputs = self.widths[number : number + 2]
-        linear = Linear(inputs, outputs, stack=self.runs)
+        linear = Linear(inputs, outputs, stack=self.runs, bias=self.bias)
         if number == self.depth - 1:
             return [linear]
         norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
@@ -177,7 +185,7 @@ class BSpline_MLP(Network):
     def shape(self) -> complexity.Shape:
         return complexity.Shape(
             family=self.family, widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
-            batch_norm=bool(self.args.batch_norm),
+            batch_norm=bool(self.args.batch_norm), without=self.without,
         )  # fmt: skip
 
 
@@ -190,7 +198,7 @@ class BSpline_First_MLP(BSpline_MLP):
         inputs, outputs = self.widths[number : number + 2]
         norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
         spline = SplineActivation(inputs, **_spline(self.args, self.runs))
-        return [spline, Linear(inputs, outputs, stack=self.runs), *norm]
+        return [spline, Linear(inputs, outputs, stack=self.runs, bias=self.bias), *norm]
 
 
 class KANbeFair_Text(KANbeFair):
@@ -253,6 +261,7 @@ def build(specs: Sequence[RunSpec], task: Task) -> Network:
         batch_norm=first.batch_norm, activation=first.activation, kan_bspline_grid=first.grid,
         kan_bspline_order=first.order, kan_shortcut_function=first.shortcut,
         kan_grid_range=[spec.grid_range for spec in specs], kan_released_start=first.protocol == "published",
+        without=first.without,
     )  # fmt: skip
     return network(args, stack=len(specs))
 
@@ -263,5 +272,6 @@ def network(shape: complexity.Shape) -> Network:
         input_size=shape.widths[0], output_size=shape.widths[-1], layers_width=list(shape.widths[1:-1]),
         batch_norm=shape.batch_norm, activation=shape.activation, kan_bspline_grid=shape.grid,
         kan_bspline_order=shape.order, kan_shortcut_function=shape.shortcut, kan_grid_range=(-1.0, 1.0),
+        without=shape.without,
     )  # fmt: skip
     return REGISTRY[choose("model", shape.family, REGISTRY)][0](args)

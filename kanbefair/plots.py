@@ -218,3 +218,25 @@ def counting(table: pandas.DataFrame) -> Figure:
         )
         panels[0, 1].legend()
     return figure
+
+
+def agreement(pairs: pandas.DataFrame) -> Figure:
+    """How near two columns of metrics come, as the share of pairs whose difference is at most x; a panel for accuracies
+    (points) and one for errors (relative), a line per entry of the column `pair`."""
+    panels = [
+        ("points", "difference of at most … points", 0.01, 10), ("ratio", "relative difference of at most …", 1e-5, 10),
+    ]  # fmt: skip
+    panels = [panel for panel in panels if pairs[panel[0]].notna().any()]
+    figure, axes = _figure(1, len(panels), width=3.2 * len(panels), height=2.4, sharey=True)
+    colors = dict(zip(dict.fromkeys(pairs["pair"]), _PALETTE, strict=False))
+    with matplotlib.rc_context(STYLE):
+        for ax, (column, label, low, high) in zip(axes[0], panels, strict=True):
+            for pair, own in pairs.dropna(subset=column).groupby("pair", sort=False):
+                off = own[column].abs() if column == "points" else (own[column] - 1).abs()
+                x = numpy.sort(off.clip(low, high))
+                share = 100 * numpy.arange(1, len(x) + 1) / len(x)
+                ax.step(numpy.append(x, high), numpy.append(share, 100), where="post", color=colors[pair], label=f"{pair} ({len(x)})")
+            ax.set(xscale="log", xlabel=label, ylim=(0, 102), xlim=(low, high))
+            ax.legend(loc="lower right")
+        axes[0, 0].set_ylabel("share of pairs (%)")
+    return figure

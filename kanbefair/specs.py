@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
+from typing import ClassVar
 
 from kanbefair.errors import InputError, choose
 
@@ -19,15 +20,17 @@ PROTOCOLS = ("published", "fair")
 
 SPLINE_FIELDS = {"grid": 5, "order": 3, "grid_range": (-1.0, 1.0)}
 MODEL_FIELDS: dict[str, dict[str, object]] = {
-    "KAN": SPLINE_FIELDS | {"shortcut": "silu"},
-    "MLP": {"activation": "relu", "batch_norm": False},
-    "BSpline_MLP": SPLINE_FIELDS | {"batch_norm": False},
-    "BSpline_First_MLP": SPLINE_FIELDS | {"batch_norm": False},
+    "KAN": SPLINE_FIELDS | {"shortcut": "silu", "without": None},
+    "MLP": {"activation": "relu", "batch_norm": False, "without": None},
+    "BSpline_MLP": SPLINE_FIELDS | {"batch_norm": False, "without": None},
+    "BSpline_First_MLP": SPLINE_FIELDS | {"batch_norm": False, "without": None},
 }
 """The fields that each model reads, with their defaults; for a spec of that model all other fields here are None.
 `models.register` adds to it."""
 
-OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range")
+OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range", "without")
+REMOVABLE = {"KAN": ("scale", "bias")}
+"""The parts that `without` can take from a model; models that are not named here can lose their bias."""
 
 
 def _at_least(name: str, value: object, least: int) -> None:
@@ -40,9 +43,12 @@ class RunSpec:
     """One training run. Fields that the model does not read are set to None, so that equal runs have equal keys.
 
     `widths` are the hidden layers' widths; `grid` (G) the number of grid intervals, `order` (K) the spline's polynomial
-    order, `grid_range` the grid's two ends. `loss` None means cross entropy for classes and mean squared error for
+    order, `grid_range` the grid's two ends, `without` the parts that are left out: "bias" and, of a KAN, "scale", the factor
+    of each spline. `loss` None means cross entropy for classes and mean squared error for
     numbers. Raises `InputError` for a value that is not allowed; the dataset's name is checked when it is loaded.
     """
+
+    least_hidden: ClassVar[int] = 1
 
     dataset: str
     model: str
@@ -60,6 +66,7 @@ class RunSpec:
     order: int | None = None
     shortcut: str | None = None
     grid_range: tuple[float, float] | None = None
+    without: tuple[str, ...] | None = None
     key: str = field(init=False, compare=False, repr=False, default="")
 
     def __post_init__(self) -> None:
@@ -77,7 +84,7 @@ class RunSpec:
         object.__setattr__(self, name, value)
 
     def _check(self) -> None:
-        if not self.widths:
+        if len(self.widths) < self.least_hidden:
             raise InputError("widths is empty; give the width of at least one hidden layer")
         for width in self.widths:
             _at_least("layer width", width, 1)
@@ -93,6 +100,9 @@ class RunSpec:
         ):  # fmt: skip
             if getattr(self, name) is not None:
                 choose(name, getattr(self, name), allowed)
+        for part in self.without or ():
+            choose("part to leave out", part, REMOVABLE.get(self.model, ("bias",)))
+        self._set("without", tuple(sorted(set(self.without or ()))) or None)
         if self.grid_range is not None:
             ends = tuple(float(end) for end in self.grid_range)
             if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
@@ -100,6 +110,11 @@ class RunSpec:
                     f"grid range is {list(self.grid_range)}; it needs two ends, the first below the second"
                 )
             self._set("grid_range", ends)
+
+    @property
+    def total_epochs(self) -> int:
+        """Passes over training rows that the whole run makes."""
+        return self.epochs
 
     def as_dict(self) -> dict[str, object]:
         """The fields that are not None, as plain values: what the key is made of."""

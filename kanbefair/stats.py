@@ -97,19 +97,19 @@ def interval(values: numpy.ndarray) -> tuple[float, float, float]:
     return mean, float(ends.low), float(ends.high)
 
 
-def verdict(runs: pandas.DataFrame, domain: str) -> pandas.DataFrame:
+def verdict(runs: pandas.DataFrame, domain: str, unit: str | None = None) -> pandas.DataFrame:
     """One row per budget: the gain of KAN over MLP with its interval, and who wins: the model on whose side the whole
-    interval lies, else "tie"."""
+    interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see `DATASETS_TO_GENERALISE`)."""
     rows = []
     for budget in BUDGETS:
         table = gains(runs, budget)
-        unit = "dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed"
-        units = table.groupby(unit)["gain"].mean()
+        over = unit or ("dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed")
+        units = table.groupby(over)["gain"].mean()
         gain, low, high = interval(units)
         winner = "KAN" if low > 0 else "MLP" if high < 0 else "tie"
         rows.append({
             "domain": domain, "metric": table["metric"].iloc[0], "budget": budget, "gain": gain, "low": low, "high": high,
-            "winner": winner, "interval_over": unit, "units": len(units), "datasets": table["dataset"].nunique(),
+            "winner": winner, "interval_over": over, "units": len(units), "datasets": table["dataset"].nunique(),
             "seeds": table["seed"].nunique(), "tries_KAN": _tries(runs, "KAN"), "tries_MLP": _tries(runs, "MLP"),
             "budget_low": table["low"].min(), "budget_high": table["high"].max(),
         })  # fmt: skip

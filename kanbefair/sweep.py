@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from functools import lru_cache
 from multiprocessing import get_context
@@ -20,6 +20,9 @@ from kanbefair.errors import InputError
 from kanbefair.models import build
 from kanbefair.outputs import writable
 from kanbefair.specs import RunSpec
+
+Trainer = Callable[..., list[dict]]
+"""Like `fit.train`: (specs, task, device=…, on_epoch=…) to records."""
 
 STACK_RUNS = 64
 STACK_VALUES = 2**24
@@ -111,14 +114,14 @@ def _start_worker(counter: object) -> None:
     torch.set_num_threads(1)
 
 
-def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str) -> None:
+def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str, train: Trainer) -> None:
     store = Store(folder)
 
     def count() -> None:
         with _epochs_done.get_lock():
             _epochs_done.value += len(stack)
 
-    for record in fit.train(stack, _task_of(stack[0], data_dir), device=device, on_epoch=count):
+    for record in train(stack, _task_of(stack[0], data_dir), device=device, on_epoch=count):
         store.write(record)
 
 
@@ -135,11 +138,13 @@ def run(
     workers: int | None = None,
     label: str = "training",
     progress: bool = True,
+    train: Trainer = fit.train,
 ) -> pandas.DataFrame:
     """Train what has no record in the folder `runs`, and return the table of all `specs`, one row per run, in order.
 
     `workers` processes with one thread each train a stack at a time (default: one per core; one on a GPU). Datasets are
-    loaded and checked before anything is trained. Interrupt it when you like: what is finished is kept, and the next
+    loaded and checked before anything is trained; `train` (a function of a module) turns a stack and its task into
+    records. Interrupt it when you like: what is finished is kept, and the next
     call goes on from there. Raises `InputError` for an unknown or missing dataset, device or folder.
     """
     store = Store(runs)
@@ -148,9 +153,9 @@ def run(
     if missing:
         folder = str(data_folder(data_dir)) if data_dir else ""
         stacks = plan(missing, folder, workers)
-        arguments = [(stack, str(store.folder), folder, device) for stack in stacks]
+        arguments = [(stack, str(store.folder), folder, device, train) for stack in stacks]
         counter = get_context("spawn").Value("q", 0)
-        total = sum(spec.epochs for spec in missing)
+        total = sum(spec.total_epochs for spec in missing)
         execute = _in_process if min(workers, len(stacks)) == 1 else _in_pool
         with _progress(total, f"{label}: {len(missing)} runs in {len(stacks)} stacks", progress) as bar:
             for _ in execute(arguments, counter, workers):
@@ -207,8 +212,6 @@ def table(records: Sequence[dict]) -> pandas.DataFrame:
     rows = []
     for record in records:
         row = {name: value for name, value in record.items() if name not in ("curves", "train_seconds")}
-        for name in ("widths", "grid_range"):
-            if name in row:
-                row[name] = "_".join(map(str, row[name]))
+        row |= {name: "_".join(map(str, value)) for name, value in row.items() if isinstance(value, list | tuple)}
         rows.append(row)
     return pandas.DataFrame(rows)

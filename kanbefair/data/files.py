@@ -24,6 +24,20 @@ TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
 
 
+_downloads_allowed = True
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Inside the block nothing is downloaded: what is not there is missing."""
+    global _downloads_allowed
+    before, _downloads_allowed = _downloads_allowed, False
+    try:
+        yield
+    finally:
+        _downloads_allowed = before
+
+
 def _reason(error: Exception) -> str:
     return shorten(f"{type(error).__name__}: {error}".rstrip(": "), 300)
 
@@ -81,7 +95,7 @@ def require(request: Request, relative: str, *, download: Callable[[Path], objec
     if path.exists():
         return path
     problem = "is missing"
-    if download is not None:
+    if download is not None and _downloads_allowed:
         try:
             download(path)
         except Exception as error:

@@ -1,0 +1,173 @@
+// The inner loops of the KAN layer for one run, one block of inputs and one tile of outputs.
+//
+// Weights and their gradients lie in tables: per input `table_rows` rows of one tile. Rows K ... K+G+K-1 are the bases, K
+// rows of zeros before and behind them stand for bases that do not exist, so that interval m always uses rows m ... m+K;
+// the last row belongs to the shortcut.
+#pragma once
+#include "basis.h"
+#include "splines.h"
+
+namespace kanbefair {
+
+inline int table_rows(const Shape& s) { return s.grid + 3 * s.order + 1; }
+
+template <class T>
+struct Tile {
+  Points<T> points;
+  std::int64_t rows, inputs;  // of this block
+  int table_rows, intervals;
+  const T* weight;  // (inputs, table_rows, width)
+  T* y;             // (rows, width)
+  const T* gy;      // (rows, width)
+  T* gweight;       // like weight
+  T* gx;            // (points), null if not wanted
+};
+
+// y += W[x]. Points are numbered row * inputs + input.
+template <class T, int BYTES, int NV, int K>
+void forward_tile(const Tile<T>& tile) {
+  using V = vector_of<T, BYTES>;
+  constexpr int WIDTH = NV * BYTES / sizeof(T), CHAINS = NV == 1 ? K + 1 : NV <= 3 ? 2 : 1;
+  const Points<T> points = tile.points;
+  const std::int64_t stride = (std::int64_t)tile.table_rows * WIDTH;
+  std::int64_t e = 0;
+  for (std::int64_t b = 0; b < tile.rows; ++b) {
+    V* y = (V*)(tile.y + b * WIDTH);
+    V sum[CHAINS][NV] = {};
+#pragma GCC unroll 8
+    for (int n = 0; n < NV; ++n) sum[0][n] = y[n];
+    const T* table = tile.weight;
+    for (std::int64_t i = 0; i < tile.inputs; ++i, ++e, table += stride) {
+      const V* weight = (const V*)(table + (int)points.interval[e] * WIDTH);
+#pragma GCC unroll 8
+      for (int r = 0; r <= K; ++r) {
+        V value = fill<T, BYTES>(points.value[r * points.plane + e]);
+#pragma GCC unroll 8
+        for (int n = 0; n < NV; ++n)
+          sum[r % CHAINS][n] = multiply_add<T, BYTES>(value, weight[r * NV + n], sum[r % CHAINS][n]);
+      }
+      if (points.shortcut) {
+        V value = fill<T, BYTES>(points.shortcut[e]);
+        weight = (const V*)(table + stride - WIDTH);
+#pragma GCC unroll 8
+        for (int n = 0; n < NV; ++n) sum[0][n] = multiply_add<T, BYTES>(value, weight[n], sum[0][n]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int n = 0; n < NV; ++n) {
+#pragma GCC unroll 8
+      for (int c = 1; c < CHAINS; ++c) sum[0][n] += sum[c][n];
+      y[n] = sum[0][n];
+    }
+  }
+}
+
+// The derivative of the layer along x, times gy: sum over outputs of gy * (slope . W + shortcut' * base).
+template <class T, int BYTES, int NV, int K>
+inline T along_x(const Points<T>& points, std::int64_t e, const vector_of<T, BYTES>* weight,
+                 const vector_of<T, BYTES>* base, const vector_of<T, BYTES>* gy) {
+  using V = vector_of<T, BYTES>;
+  V slope = fill<T, BYTES>(points.slope[e]), along[NV];
+#pragma GCC unroll 8
+  for (int n = 0; n < NV; ++n) along[n] = slope * weight[n];
+#pragma GCC unroll 8
+  for (int r = 1; r <= K; ++r) {
+    slope = fill<T, BYTES>(points.slope[r * points.plane + e]);
+#pragma GCC unroll 8
+    for (int n = 0; n < NV; ++n) along[n] = multiply_add<T, BYTES>(slope, weight[r * NV + n], along[n]);
+  }
+  if (points.shortcut) {
+    slope = fill<T, BYTES>(points.shortcut_slope[e]);
+#pragma GCC unroll 8
+    for (int n = 0; n < NV; ++n) along[n] = multiply_add<T, BYTES>(slope, base[n], along[n]);
+  }
+  V sum = along[0] * gy[0];
+#pragma GCC unroll 8
+  for (int n = 1; n < NV; ++n) sum = multiply_add<T, BYTES>(along[n], gy[n], sum);
+  return sum_lanes<T, BYTES>(sum);
+}
+
+// gW[x] += gy, row by row. Points are numbered row * inputs + input. For narrow outputs.
+template <class T, int BYTES, int K, bool GX>
+void backward_by_row(const Tile<T>& tile) {
+  using V = vector_of<T, BYTES>;
+  constexpr int WIDTH = BYTES / sizeof(T);
+  const Points<T> points = tile.points;
+  const std::int64_t stride = (std::int64_t)tile.table_rows * WIDTH;
+  std::int64_t e = 0;
+  for (std::int64_t b = 0; b < tile.rows; ++b) {
+    const V gy = *(const V*)(tile.gy + b * WIDTH);
+    std::int64_t table = 0;
+    for (std::int64_t i = 0; i < tile.inputs; ++i, ++e, table += stride) {
+      const std::int64_t first = table + (int)points.interval[e] * WIDTH, last = table + stride - WIDTH;
+      V* gweight = (V*)(tile.gweight + first);
+#pragma GCC unroll 8
+      for (int r = 0; r <= K; ++r)
+        gweight[r] = multiply_add<T, BYTES>(fill<T, BYTES>(points.value[r * points.plane + e]), gy, gweight[r]);
+      if (points.shortcut) {
+        V* gbase = (V*)(tile.gweight + last);
+        *gbase = multiply_add<T, BYTES>(fill<T, BYTES>(points.shortcut[e]), gy, *gbase);
+      }
+      if constexpr (GX)
+        tile.gx[e] += along_x<T, BYTES, 1, K>(
+            points, e, (const V*)(tile.weight + first), (const V*)(tile.weight + last), &gy);
+    }
+  }
+}
+
+// The same, interval by interval: the rows of W's gradient that an interval touches stay in registers while all points in
+// it are added, and move up by one row from interval to interval. Points are numbered input * stride + row, with `rows` a
+// multiple of 64 and interval 255 where there is no row.
+template <class T, int BYTES, int NV, int K, bool GX>
+void backward_by_interval(const Tile<T>& tile) {
+  using V = vector_of<T, BYTES>;
+  constexpr int WIDTH = NV * BYTES / sizeof(T);
+  const Points<T> points = tile.points;
+  const std::int64_t stride = (std::int64_t)tile.table_rows * WIDTH;
+  for (std::int64_t i = 0; i < tile.inputs; ++i) {
+    const T* table = tile.weight + i * stride;
+    T* gtable = tile.gweight + i * stride;
+    V sum[K + 1][NV] = {}, gbase[NV] = {};
+    for (int m = 0; m < tile.intervals; ++m) {
+      for (std::int64_t word = i * tile.rows; word < (i + 1) * tile.rows; word += 64) {
+        std::uint64_t members = equal_bytes(points.interval + word, m);
+        for (; members; members &= members - 1) {
+          const std::int64_t e = word + __builtin_ctzll(members), b = e - i * tile.rows;
+          const V* gy = (const V*)(tile.gy + b * WIDTH);
+#pragma GCC unroll 8
+          for (int r = 0; r <= K; ++r) {
+            V value = fill<T, BYTES>(points.value[r * points.plane + e]);
+#pragma GCC unroll 8
+            for (int n = 0; n < NV; ++n) sum[r][n] = multiply_add<T, BYTES>(value, gy[n], sum[r][n]);
+          }
+          if (points.shortcut) {
+            V value = fill<T, BYTES>(points.shortcut[e]);
+#pragma GCC unroll 8
+            for (int n = 0; n < NV; ++n) gbase[n] = multiply_add<T, BYTES>(value, gy[n], gbase[n]);
+          }
+          if constexpr (GX)
+            tile.gx[e] += along_x<T, BYTES, NV, K>(
+                points, e, (const V*)(table + m * WIDTH), (const V*)(table + stride - WIDTH), gy);
+        }
+      }
+      V* row = (V*)(gtable + m * WIDTH);
+#pragma GCC unroll 8
+      for (int n = 0; n < NV; ++n) {
+        row[n] += sum[0][n];
+#pragma GCC unroll 8
+        for (int r = 0; r < K; ++r) sum[r][n] = sum[r + 1][n];
+        sum[K][n] = V{};
+      }
+    }
+    V* rest = (V*)(gtable + tile.intervals * WIDTH);
+#pragma GCC unroll 8
+    for (int r = 0; r < K; ++r)
+#pragma GCC unroll 8
+      for (int n = 0; n < NV; ++n) rest[r * NV + n] += sum[r][n];
+    V* last = (V*)(gtable + stride - WIDTH);
+#pragma GCC unroll 8
+    for (int n = 0; n < NV; ++n) last[n] += gbase[n];
+  }
+}
+
+}  // namespace kanbefair
