@@ -74,7 +74,7 @@ def basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order
     tensor([[0., 1., 0.]])
     """
     number, values = local_basis(x, low, high, grid, order)
-    table = values.new_zeros(*x.shape, grid + order + 1).scatter(-1, number, values)
+    table = values.new_zeros(*values.shape[:-1], grid + order + 1).scatter(-1, number, values)
     return table[..., :-1]
 
 

@@ -11,6 +11,7 @@ Five counts (`COUNTS`), each for one run and one row of input, without a text mo
   the polynomials per input, 2(K+1)+1 per edge.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -55,14 +56,14 @@ class LayerCount:
         return LayerCount(*(getattr(self, name) + getattr(other, name) for name in COUNTS))
 
 
-def _basis(g: int, k: int) -> tuple[float, int]:
+def basis_flops(g: int, k: int) -> tuple[float, int]:
     """FLOPs for the bases of one input: the recursion over all of them, and the closed form of the non-zero ones."""
     return 9 * k * (g + 1.5 * k - 0.5), 4 + 2 * k * (k + 1)
 
 
 def _kan(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     g, k = shape.grid, shape.order
-    everywhere, local = _basis(g, k)
+    everywhere, local = basis_flops(g, k)
     has_base = shape.shortcut != "zero"
     scale, bias = ("scale" not in shape.without), ("bias" not in shape.without)
     base = has_base * (ACTIVATION_FLOPS[shape.shortcut] * i + 2 * i * o)
@@ -91,7 +92,7 @@ def _mlp(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
 
 def _unit_splines(g: int, k: int, units: int) -> LayerCount:
     """One spline on each of `units` values."""
-    everywhere, local = _basis(g, k)
+    everywhere, local = basis_flops(g, k)
     return LayerCount(
         parameters=units * (g + k),
         live_parameters=units * (g + k),
@@ -180,7 +181,7 @@ def match(
     """
     choose("count", kind, COUNTS)
     choose("size to vary", vary, ("width", "depth", "grid"))
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise InputError(f"budget is {budget!r}; it must be a number above 0")
 
     def sized(size: int) -> Match:
@@ -190,6 +191,8 @@ def match(
         value = getattr(count(shape), kind)
         return Match(shape, value, value / budget)
 
+    if sized(1).count == sized(2).count:
+        raise InputError(f"{kind} of {family} do not depend on the {vary}; vary another size")
     high = 1
     while sized(high).ratio < 1:
         high *= 2

@@ -69,7 +69,8 @@ def run_losses(logits: Tensor, y: Tensor, loss: str) -> Tensor:
 
 @torch.no_grad()
 def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, Tensor]:
-    """Metrics (S,) of each run on a part: accuracy in percent, or mean absolute ("metric") and root mean square error."""
+    """Metrics (S,) of each run on a part: accuracy in percent ("metric") and cross entropy ("loss"), or mean absolute
+    ("metric") and root mean square error ("rmse"). `block` rows are evaluated at once."""
     x, y = task.part(part)
     network.eval()
     total = torch.zeros(2, network.runs, dtype=torch.float64, device=x.device)
@@ -77,12 +78,15 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
         logits = network(task.inputs(rows))
         if task.metric == "accuracy":
             total[0] += (logits.argmax(-1) == target).sum(-1)
+            total[1] += run_losses(logits, target, "cross_entropy").double() * len(target)
         else:
             error = (logits - target).double()
             total[0] += error.abs().mean(-1).sum(-1)
             total[1] += error.square().mean(-1).sum(-1)
-    total = (total / len(x)).cpu()
-    return {"metric": 100 * total[0]} if task.metric == "accuracy" else {"metric": total[0], "rmse": total[1].sqrt()}
+    first, second = (total / len(x)).cpu()
+    if task.metric == "accuracy":
+        return {"metric": 100 * first, "loss": second}
+    return {"metric": first, "rmse": second.sqrt()}
 
 
 def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
@@ -196,11 +200,15 @@ def shared_fields(network: Network, task: Task, device: str | torch.device) -> d
 
 
 def _record(spec: RunSpec, task: Task, curves: dict[str, list[float]], diverged: float) -> dict:
-    sign = 1 if task.metric == "accuracy" else -1
-
     def best_epoch(part: str) -> int | None:
-        scores = [(-math.inf if math.isnan(v) else sign * v) for v in curves.get(f"{part}_metric", [])]
-        return scores.index(max(scores)) if scores and max(scores) > -math.inf else None
+        """The epoch with the best metric, equal accuracies told apart by the loss; None if no epoch has one."""
+        scores = curves.get(f"{part}_metric", [])
+        if task.metric == "accuracy":
+            ranks = [(-score, loss) for score, loss in zip(scores, curves.get(f"{part}_loss", []), strict=True)]
+        else:
+            ranks = [(score, 0.0) for score in scores]
+        epochs = [epoch for epoch, rank in enumerate(ranks) if not math.isnan(rank[0])]
+        return min(epochs, key=ranks.__getitem__, default=None)
 
     moments = {"last": spec.epochs - 1, "selected": best_epoch("valid"), "best": best_epoch("test")}
     record = spec.as_dict() | {"key": spec.key, "diverged": None if math.isinf(diverged) else int(diverged)}

@@ -58,11 +58,11 @@ def short(dataset: str) -> str:
     return dataset.removeprefix("Special_").replace("_", " ")
 
 
-def _envelope_band(axes: Axes, steps: pandas.DataFrame, model: str) -> None:
-    """The median over seeds of the envelopes, and their range."""
+def _envelope_band(axes: Axes, steps: pandas.DataFrame, model: str, largest: float) -> None:
+    """The median over seeds of the envelopes, and their range, up to the largest network."""
     seeds = [own for _, own in steps.groupby("seed")]
     low = max(own["budget"].min() for own in seeds)
-    budgets = numpy.unique(numpy.append(steps["budget"][steps["budget"] >= low], [low]))
+    budgets = numpy.unique(numpy.append(steps["budget"][steps["budget"] >= low], [low, largest]))
     scores = numpy.array([stats.at(own, budgets) for own in seeds])
     axes.fill_between(budgets, scores.min(0), scores.max(0), step="post", color=COLORS[model], alpha=0.2, linewidth=0)
     axes.step(budgets, numpy.median(scores, axis=0), where="post", color=COLORS[model], label=model)
@@ -92,12 +92,13 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
                         points[kind], points["score"], MARKERS[model], color=COLORS[model], markersize=2.2, alpha=0.28,
                         markeredgewidth=0, rasterized=len(points) > 2000,
                     )  # fmt: skip
-                    _envelope_band(axes, steps[(steps["dataset"] == datasets[i]) & (steps["model"] == model)], model)
+                    own_steps = steps[(steps["dataset"] == datasets[i]) & (steps["model"] == model)]
+                    _envelope_band(axes, own_steps, model, points[kind].max())
                 _budget_axes(axes, own, kind, datasets[i], first=i % wrap == 0)
-    handles = [
-        matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(models), fontsize=8)
+        handles = [
+            matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models
+        ]  # fmt: skip
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(models), fontsize=8)
     return figure
 
 

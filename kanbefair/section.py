@@ -7,7 +7,7 @@ import pandas
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from kanbefair import plots, sweep
+from kanbefair import cost, plots, sweep
 from kanbefair.errors import InputError
 from kanbefair.outputs import Outputs
 from kanbefair.specs import RunSpec
@@ -31,6 +31,15 @@ class Section:
             specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name
         )
         return self.outputs.write(name, table)
+
+    def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
+        """What training the missing of `specs` will cost here (`cost.estimate`); None for the small profiles, which take
+        minutes."""
+        if self.profile != "paper":
+            return None
+        return cost.estimate(
+            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers
+        )
 
     def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
         """Write the table `name` and return it as written."""

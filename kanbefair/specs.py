@@ -116,6 +116,9 @@ class RunSpec:
         """Passes over training rows that the whole run makes."""
         return self.epochs
 
+    def check_task(self, task: object) -> None:
+        """Raise `InputError` if the run cannot be made on the dataset `task`."""
+
     def as_dict(self) -> dict[str, object]:
         """The fields that are not None, as plain values: what the key is made of."""
         values = asdict(self)

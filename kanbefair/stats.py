@@ -14,16 +14,26 @@ from scipy.stats import ttest_1samp
 BUDGETS = ("parameters", "flops")
 BUDGET_POINTS = 25
 CONFIDENCE = 0.95
+TIE = 1e-4
+"""Points of accuracy, at most, by which the loss tells equal accuracies apart."""
 DATASETS_TO_GENERALISE = 5
 """From so many datasets on, the interval is over datasets (seeds averaged); below, over seeds (datasets averaged)."""
 
 
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
     """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported; both are such
-    that higher is better for accuracy and lower for errors. Diverged runs have neither."""
-    fair = (runs["protocol"] == "fair").all()
-    choice, score = ("valid_metric_selected", "test_metric_selected") if fair else ("test_metric_last",) * 2
-    return runs.assign(choice=runs[choice], score=runs[score])
+    that higher is better for accuracy and lower for errors. Diverged runs have neither.
+
+    Small validation parts give many equal accuracies: the lower validation loss is then the better choice, for which it
+    takes part in `choice` with less than any step of accuracy.
+    """
+    if not (runs["protocol"] == "fair").all():
+        return runs.assign(choice=runs["test_metric_last"], score=runs["test_metric_last"])
+    choice = runs["valid_metric_selected"]
+    if "valid_loss_selected" in runs:
+        loss = runs["valid_loss_selected"]
+        choice = choice - (TIE * loss / (1 + loss)).fillna(0)
+    return runs.assign(choice=choice, score=runs["test_metric_selected"])
 
 
 def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:

@@ -25,13 +25,14 @@ PAPER_LRS = [1e-3, 1e-4]
 class Study:
     """One domain's section: the datasets of each profile, epochs, and the sizes that the embedded profile tries.
 
-    `mlp` has as many sizes as `kan` has pairs of widths and grid size.
+    `splines` are the pairs of grid size and grid range that every KAN width is tried with; `mlp` has as many sizes as `kan`
+    and `splines` have pairs.
     """
 
     datasets: dict[str, list[str]]
     epochs: dict[str, int]
     kan: list[tuple[int, ...]]
-    grids: list[int]
+    splines: list[tuple[int, tuple[float, float]]]
     mlp: list[tuple[int, ...]]
     activation: str = "relu"
     paper: dict = field(default_factory=dict)
@@ -81,28 +82,28 @@ STUDIES = {
             "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
         },
         epochs={"smoke": 3, "embedded": 300},
-        kan=[(5,), (5, 5)], grids=[5, 20], mlp=[(12, 12), (28, 28), (48, 48), (110, 110)], activation="gelu",
+        kan=[(5,), (5, 5)], splines=[(5, (-1, 1)), (20, (-1, 1))], mlp=[(12, 12), (28, 28), (48, 48), (110, 110)], activation="gelu",
         paper=_FORMULA,
     ),
     "tabular": Study(
         datasets={"smoke": ["WineRecognition"], "embedded": ["WineRecognition", "BreastCancer"]},
-        epochs={"smoke": 3, "embedded": 100},
-        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_TABLE,
+        epochs={"smoke": 3, "embedded": 200},
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_TABLE,
     ),
     "vision": Study(
         datasets={"smoke": ["Digits"], "embedded": ["Digits"]},
         epochs={"smoke": 2, "embedded": 50},
-        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(16, 32, 64, 128, 256, 512, 1024, 2048), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(16, 32, 64, 128, 256, 512, 1024, 2048), paper=_IMAGE,
     ),
     "text": Study(
         datasets={"smoke": ["Docstrings"], "embedded": ["Docstrings"]},
         epochs={"smoke": 1, "embedded": 20},
-        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(4, 8, 16, 32, 64, 96, 128, 192), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-1, 1)), (10, (-2, 2))], mlp=_one_hidden(4, 8, 16, 32, 64, 96, 128, 192), paper=_IMAGE,
     ),
     "audio": Study(
         datasets={"smoke": ["SpokenDigits"], "embedded": ["SpokenDigits", "SpokenDigitsMel"]},
         epochs={"smoke": 1, "embedded": 20},
-        kan=_one_hidden(2, 4, 8, 16), grids=[3, 10], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
     ),
 }  # fmt: skip
 
@@ -120,6 +121,6 @@ def specs(section: str, profile: str, datasets: list[str] | None = None) -> list
     }  # fmt: skip
     kan, mlp = (study.kan[:2], study.mlp[:4]) if small else (study.kan, study.mlp)
     return [
-        *grid(model="KAN", widths=kan, grid=study.grids, **common),
+        *(s for g, ends in study.splines for s in grid(model="KAN", widths=kan, grid=g, grid_range=ends, **common)),
         *grid(model="MLP", widths=mlp, activation=study.activation, **common),
     ]

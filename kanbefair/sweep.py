@@ -79,9 +79,17 @@ def _task(name: str, protocol: str, seed: int, data_dir: str) -> Task:
     return load(name, data_dir or None, protocol=protocol, seed=seed)
 
 
-def _task_of(spec: RunSpec, data_dir: str) -> Task:
+def task_of(spec: RunSpec, data_dir: str) -> Task:
+    """The task of a run, loaded once per process; symbolic functions are drawn from the seed under `published`."""
     drawn = spec.protocol == "published" and dataset(spec.dataset).domain == "symbolic"
     return _task(spec.dataset, spec.protocol, spec.seed if drawn else 0, data_dir)
+
+
+def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
+    """About how many numbers a stack holds at once in its widest layer for a batch."""
+    with torch.device("meta"):
+        values = build(stack[:1], task).values_per_row()
+    return values * min(stack[0].batch_size, len(task.x_train)) * len(stack)
 
 
 def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
@@ -94,13 +102,13 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
         groups[spec.stack_key()].append(spec)
     stacks = []
     for group in groups.values():
-        task = _task_of(group[0], data_dir)
-        with torch.device("meta"):
-            values = build(group[:1], task).values_per_row()
-        most = max(1, min(STACK_RUNS, STACK_VALUES // (values * group[0].batch_size)))
+        task = task_of(group[0], data_dir)
+        group[0].check_task(task)
+        values = stack_values(group[:1], task)
+        most = max(1, min(STACK_RUNS, STACK_VALUES // values))
         parts = max(math.ceil(len(group) / most), min(len(group), math.ceil(workers / len(groups))))
         size = math.ceil(len(group) / parts)
-        cost = group[0].epochs * len(task.x_train) * values
+        cost = group[0].epochs * math.ceil(len(task.x_train) / group[0].batch_size) * values
         stacks += [(cost * len(group) / parts, group[start : start + size]) for start in range(0, len(group), size)]
     return [stack for _, stack in sorted(stacks, key=lambda pair: -pair[0])]
 
@@ -121,7 +129,7 @@ def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str
         with _epochs_done.get_lock():
             _epochs_done.value += len(stack)
 
-    for record in train(stack, _task_of(stack[0], data_dir), device=device, on_epoch=count):
+    for record in train(stack, task_of(stack[0], data_dir), device=device, on_epoch=count):
         store.write(record)
 
 

@@ -149,6 +149,22 @@ void from_tiles(const T* from, std::int64_t rows, std::int64_t outputs, const Pl
   }
 }
 
+// The sum of all rows, in two levels so that rounding errors stay small
+template <class T>
+void sum_rows(const T* from, std::int64_t rows, std::int64_t outputs, T* to) {
+  constexpr std::int64_t FEW = 32;
+  Buffer<T> part = zeros<T>(outputs);
+  std::fill(to, to + outputs, T(0));
+  for (std::int64_t b = 0; b < rows; ++b) {
+    for (std::int64_t o = 0; o < outputs; ++o) part[o] += from[b * outputs + o];
+    if (b % FEW == FEW - 1 || b == rows - 1)
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        to[o] += part[o];
+        part[o] = 0;
+      }
+  }
+}
+
 // Fill a block's tables (tiles, inputs, table_rows, width) with scale * c and base; `edge` is the first input's number in
 // (runs * inputs).
 template <class T>
@@ -257,6 +273,8 @@ void KanLinear<T>::backward(const T* gy, T* gx, T* gcoefficients, T* gscale, T* 
   const int rows_of_table = table_rows(s);
   const std::int64_t table_size = plan.inputs * rows_of_table * plan.width;
   Buffer<T> tables = zeros<T>(gx ? plan.tiles * table_size : 0), gtables = buffer<T>(plan.tiles * table_size);
+  const bool levels = s.rows > ROWS_BACKWARD;  // then each block of rows is summed by itself first
+  Buffer<T> totals = buffer<T>(levels ? plan.tiles * table_size : 0);
   Buffer<T> gys = zeros<T>(plan.tiles * s.rows * plan.width);
   const std::int64_t most = std::min(ROWS_BACKWARD, (s.rows + 63) / 64 * 64);
   Block<T> block(most * plan.inputs, s, gx != nullptr);
@@ -267,15 +285,14 @@ void KanLinear<T>::backward(const T* gy, T* gx, T* gcoefficients, T* gscale, T* 
     T* gx_run = gx ? gx + (s.shared ? 0 : run * s.rows * s.inputs) : nullptr;
     const T* gy_run = gy + run * s.rows * s.outputs;
     T* gbias_run = gbias + run * s.outputs;
-    for (std::int64_t o = 0; o < s.outputs; ++o) gbias_run[o] = 0;
-    for (std::int64_t b = 0; b < s.rows; ++b)
-      for (std::int64_t o = 0; o < s.outputs; ++o) gbias_run[o] += gy_run[b * s.outputs + o];
+    sum_rows(gy_run, s.rows, s.outputs, gbias_run);
     to_tiles(gy_run, s.rows, s.outputs, plan, gys.get());
     for (std::int64_t i0 = 0; i0 < s.inputs; i0 += plan.inputs) {
       const std::int64_t inputs = std::min(plan.inputs, s.inputs - i0), edge = run * s.inputs + i0;
       if (gx) load_tables(*this, plan, edge, inputs, tables.get());
-      std::memset((void*)gtables.get(), 0, plan.tiles * table_size * sizeof(T));
-      for (std::int64_t b0 = 0; b0 < s.rows; b0 += most) {
+      if (levels) std::fill_n(totals.get(), plan.tiles * table_size, T(0));
+      for (std::int64_t b0 = 0; b0 < s.rows || b0 == 0; b0 += most) {
+        std::fill_n(gtables.get(), plan.tiles * table_size, T(0));
         const std::int64_t rows = std::min(most, s.rows - b0), padded = (rows + 63) / 64 * 64;
         const T* x_block = x_run + b0 * s.inputs + i0;
         std::int64_t count;
@@ -301,6 +318,8 @@ void KanLinear<T>::backward(const T* gy, T* gx, T* gcoefficients, T* gscale, T* 
           tile.gy = gys.get() + (number * s.rows + b0) * plan.width;
           function(tile);
         }
+        if (levels)
+          for (std::int64_t k = 0; k < plan.tiles * table_size; ++k) totals[k] += gtables[k];
         if (gx) {
           const std::int64_t step_b = plan.by_interval ? 1 : inputs, step_i = plan.by_interval ? padded : 1;
           for (std::int64_t b = 0; b < rows; ++b)
@@ -311,7 +330,7 @@ void KanLinear<T>::backward(const T* gy, T* gx, T* gcoefficients, T* gscale, T* 
             }
         }
       }
-      store_tables(*this, plan, edge, inputs, gtables.get(), gcoefficients, gscale, gbase);
+      store_tables(*this, plan, edge, inputs, (levels ? totals : gtables).get(), gcoefficients, gscale, gbase);
     }
   }
 }

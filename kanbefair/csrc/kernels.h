@@ -34,8 +34,6 @@ void forward_tile(const Tile<T>& tile) {
   for (std::int64_t b = 0; b < tile.rows; ++b) {
     V* y = (V*)(tile.y + b * WIDTH);
     V sum[CHAINS][NV] = {};
-#pragma GCC unroll 8
-    for (int n = 0; n < NV; ++n) sum[0][n] = y[n];
     const T* table = tile.weight;
     for (std::int64_t i = 0; i < tile.inputs; ++i, ++e, table += stride) {
       const V* weight = (const V*)(table + (int)points.interval[e] * WIDTH);
@@ -57,7 +55,7 @@ void forward_tile(const Tile<T>& tile) {
     for (int n = 0; n < NV; ++n) {
 #pragma GCC unroll 8
       for (int c = 1; c < CHAINS; ++c) sum[0][n] += sum[c][n];
-      y[n] = sum[0][n];
+      y[n] += sum[0][n];
     }
   }
 }

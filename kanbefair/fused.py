@@ -1,0 +1,157 @@
+"""The spline layers as compiled operators for the CPU, built once a machine and kept in a cache folder.
+
+The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's shape
+alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is shared. Where there is no
+compiler, `available()` is False after one warning, and the layers take their plain form.
+
+Environment: KANBEFAIR_FUSED=0 turns the operators off; the library is kept in KANBEFAIR_CACHE, else
+XDG_CACHE_HOME/kanbefair, else ~/.cache/kanbefair.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+SOURCES = Path(__file__).parent / "csrc"
+FLAGS = (
+    "-O3", "-march=native", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-fno-strict-aliasing",
+)  # fmt: skip
+MAX_ORDER = 5
+MAX_INTERVALS = 254
+SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
+"""Shortcut functions that the operator knows, with their numbers there."""
+
+_turned_off = False
+
+
+def cache_folder() -> Path:
+    """Where compiled libraries are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair"))
+
+
+def _processor() -> str:
+    """What -march=native reads: the processor's model and flags."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kept = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
+        return "\n".join(sorted(kept))
+    return platform.processor() or platform.machine()
+
+
+def _key() -> str:
+    content = [torch.__version__, *platform.libc_ver(), _processor(), *FLAGS, os.environ.get("CXX", "")]
+    content += [path.name + path.read_text() for path in sorted(SOURCES.iterdir())]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
+
+
+def _build(target: Path) -> None:
+    """Compile the operators into the file `target`."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    from torch.utils import cpp_extension
+
+    folder = target.with_suffix(".build")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    cpp_extension.load(
+        "kanbefair_fused", [str(path) for path in sorted(SOURCES.glob("*.cpp"))], extra_cflags=list(FLAGS),
+        build_directory=str(folder), is_python_module=False,
+    )  # fmt: skip
+    (folder / "kanbefair_fused.so").replace(target)
+    shutil.rmtree(folder)
+
+
+@cache
+def _load() -> bool:
+    if os.environ.get("KANBEFAIR_FUSED") == "0":
+        return False
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / f"fused-{_key()}.so"
+        with (folder / "fused.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if target.exists():
+                torch.ops.load_library(target)
+            else:
+                _build(target)
+        return True
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        logging.getLogger("kanbefair").warning(
+            "spline layers take their slower plain form, as the compiled one cannot be built: %s", reason
+        )
+        os.environ["KANBEFAIR_FUSED"] = "0"  # worker processes need not try, and say, the same
+        return False
+
+
+def prepare() -> bool:
+    """Build the operators (about half a minute, once a machine) or load them; returns whether they can be used. Call it
+    before starting worker processes."""
+    return _load()
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Within this context all layers take their plain form."""
+    global _turned_off
+    before, _turned_off = _turned_off, True
+    try:
+        yield
+    finally:
+        _turned_off = before
+
+
+def usable(x: Tensor, coefficients: Tensor, grid: int, order: int) -> bool:
+    """Whether there is an operator for these tensors: on the CPU, float32 or float64, order up to 5, G+2K up to 254."""
+    return (
+        not _turned_off
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == coefficients.dtype
+        and order <= MAX_ORDER
+        and grid + 2 * order <= MAX_INTERVALS
+        and _load()
+    )
+
+
+def kan_linear(
+    x: Tensor,
+    coefficients: Tensor,
+    scale: Tensor,
+    base: Tensor | None,
+    bias: Tensor,
+    low: Tensor,
+    high: Tensor,
+    *,
+    grid: int,
+    order: int,
+    shortcut: str | None,
+) -> Tensor:
+    """bias_j + Σ_i base_ij·b(x_i) + scale_ij·Σ_g c_igj·B_g(x_i) for each of S runs.
+
+    x is (B, in) or (S, B, in), c (S, in, G+K, out), scale and base (S, in, out), bias (S, out); low and high, the ends of
+    the grid, hold S values; b is one of `SHORTCUTS` and has no base if None. Returns (S, B, out).
+    """
+    base = bias.new_empty(0) if base is None else base
+    return torch.ops.kanbefair.kan_linear(
+        x, coefficients, scale, base, bias, low, high, grid, order, SHORTCUTS[shortcut]
+    )
+
+
+def spline_activation(
+    x: Tensor, coefficients: Tensor, low: Tensor, high: Tensor, *, grid: int, order: int
+) -> Tensor:
+    """Σ_g c_ig·B_g(x_i) for each of S runs: x (B, in) or (S, B, in), c (S, in, G+K), to (S, B, in)."""
+    return torch.ops.kanbefair.spline_activation(x, coefficients, low, high, grid, order)

@@ -1,0 +1,59 @@
+"""A fixed local basis with a linear head: what is left of a spline network when nothing but the last map is learned."""
+
+import torch
+from torch import Tensor, nn
+
+from kanbefair import complexity
+from kanbefair.complexity import LayerCount, Shape
+from kanbefair.layers import Grid, Linear
+from kanbefair.models import Network, register
+from kanbefair.specs import SPLINE_FIELDS
+
+
+class ProductBasis(nn.Module):
+    """All products of one B-spline basis per input: (B, in) or (S, B, in) to (B, (G+K)^in) or (S, B, (G+K)^in)."""
+
+    def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]]):
+        super().__init__()
+        self.grid = Grid(grid, order, grid_ranges)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate the products; at each x all but (K+1)^in of them are zero."""
+        first, *others = self.grid.table(x).unbind(-2)
+        for table in others:
+            first = (first.unsqueeze(-1) * table.unsqueeze(-2)).flatten(-2)
+        return first
+
+
+class LocalBasis(Network):
+    """A fixed tensor-product B-spline basis with a linear head without bias; no hidden layers. With order 1 it is a table
+    that is looked up with linear interpolation."""
+
+    def layer(self, number: int) -> list[nn.Module]:
+        """The basis and the head."""
+        args = self.args
+        size = (args.kan_bspline_grid + args.kan_bspline_order) ** args.input_size
+        return [
+            ProductBasis(args.kan_bspline_grid, args.kan_bspline_order, args.kan_grid_range),
+            Linear(size, args.output_size, stack=self.runs, bias=False),
+        ]
+
+    def shape(self) -> Shape:
+        """What `complexity` counts."""
+        args = self.args
+        return Shape(
+            family="LocalBasis", widths=tuple(self.widths), grid=args.kan_bspline_grid, order=args.kan_bspline_order
+        )
+
+
+def _count(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
+    everywhere, local = complexity.basis_flops(shape.grid, shape.order)
+    size, alive = (shape.grid + shape.order) ** inputs, (shape.order + 1) ** inputs
+    dense, sparse = size * (2 * outputs + inputs - 1), alive * (2 * outputs + inputs - 1)
+    return LayerCount(
+        parameters=size * outputs, live_parameters=size * outputs, flops=inputs * everywhere + dense,
+        flops_shared=inputs * everywhere + dense, flops_local=inputs * local + sparse,
+    )  # fmt: skip
+
+
+register("LocalBasis", LocalBasis, defaults=SPLINE_FIELDS | {"order": 1}, layer_count=_count)

@@ -1,0 +1,209 @@
+import math
+
+import numpy
+import pytest
+import torch
+
+from kanbefair import complexity, models
+from kanbefair.complexity import ACTIVATION_FLOPS, COUNTS, Shape, count, live_parameters, match, matmul_flops
+from kanbefair.errors import InputError
+from kanbefair.specs import ACTIVATIONS, SHORTCUTS
+
+SIZES = {
+    "Bank": (16, 2), "Bean": (16, 7), "Income": (14, 2), "Rice": (7, 2), "Spam": (57, 2), "Wine": (11, 7), "FMNIST": (784, 10),
+}  # fmt: skip
+"""Inputs and outputs of the datasets of the released rows; those not named are functions of two variables."""
+SPLINE = {"grid": 20, "order": 5}
+SHAPES = [
+    *(Shape(family="KAN", widths=(6, 4, 3, 2), grid=5, order=3, shortcut=shortcut) for shortcut in SHORTCUTS),
+    *(
+        Shape(family="MLP", widths=(6, 4, 3, 2), activation=activation, batch_norm=norm)
+        for activation in ACTIVATIONS
+        for norm in (False, True)
+    ),
+    *(
+        Shape(family=family, widths=(6, 4, 3, 2), grid=4, order=2, batch_norm=norm)
+        for family in ("BSpline_MLP", "BSpline_First_MLP")
+        for norm in (False, True)
+    ),
+]
+
+
+def test_the_papers_example():
+    kan = count(Shape(family="KAN", widths=(784, 10, 10, 10), shortcut="silu", **SPLINE))
+    mlp = count(Shape(family="MLP", widths=(784, 10, 10, 10), activation="relu"))
+    assert (kan.parameters, kan.flops) == (225150, 10198740)
+    assert (mlp.parameters, mlp.flops) == (8070, 16110)
+
+
+def test_the_prices_of_activations():
+    assert ACTIVATION_FLOPS == {
+        "zero": 0, "identity": 0, "relu": 1, "square_relu": 2, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14,
+        "polynomial2": 5, "polynomial3": 9, "polynomial5": 20,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "parameters", "flops"), [
+    # 3 -> 2 -> 1, worked by hand from protocol.md; the spline term 9K(G+1.5K)+2G-2.5K+1 is 34 for G=2, K=1
+    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="zero"), 6 * 5 + 2 + 2 * 5 + 1, 8 * 34),
+    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="identity"), 6 * 6 + 2 + 2 * 6 + 1, 8 * 34 + 16),
+    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="silu"), 51, 8 * 34 + 16 + 5 * 5),
+    (Shape(family="MLP", widths=(3, 2, 1), activation="gelu"), 11, 12 + 28 + 4 + 14),
+    (Shape(family="MLP", widths=(3, 2, 1), activation="gelu", batch_norm=True), 11 + 6, 58 + 12),
+    (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 6 + 3 + 3, 12 + 2 * 32 + 4 + 32),
+    (Shape(family="BSpline_First_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 9 + 3 + 6, 12 + 3 * 32 + 4 + 2 * 32),
+    (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1, batch_norm=True), 20 + 6, 112 + 12),
+])  # fmt: skip
+def test_formulas_worked_by_hand(shape, parameters, flops):
+    counts = count(shape)
+    assert 9 * 1 * (2 + 1.5 * 1) + 2 * 2 - 2.5 * 1 + 1 == 34
+    assert (counts.parameters, counts.flops) == (parameters, flops)
+
+
+def test_every_released_row(published_rows):
+    differ = []
+    for row in published_rows.itertuples():
+        inputs, outputs = SIZES.get(row.dataset, (2, 1))
+        widths = (inputs, *map(int, str(row.widths).split("_")), outputs)
+        if row.model == "KAN":
+            own = {"grid": int(row.grid), "order": int(row.order), "shortcut": row.shortcut}
+        else:
+            own = {"activation": row.activation}
+        counts = count(Shape(family=row.model, widths=widths, **own))
+        if (counts.parameters, counts.flops) != (row.parameters, row.flops):
+            differ.append((row.Index, counts.parameters, row.parameters, counts.flops, row.flops))
+    assert len(published_rows) > 6000
+    assert differ == []
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_live_count_is_what_receives_a_gradient(shape):
+    network = models.network(shape)
+    network(torch.randn(8, 6)).square().sum().backward()
+    reached = sum(p.numel() for p in network.parameters() if p.grad is not None)
+    assert count(shape).live_parameters == live_parameters(network) == reached
+
+
+def test_a_stack_counts_as_one_run(toy):
+    from kanbefair.specs import RunSpec
+
+    specs = [RunSpec(dataset="toy", model="KAN", widths=(3,), seed=seed) for seed in range(5)]
+    stack = models.build(specs, toy())
+    assert live_parameters(stack) == live_parameters(models.build(specs[:1], toy()))
+
+
+def test_embeddings_are_live_but_not_in_the_papers_count(toy):
+    from kanbefair.specs import RunSpec
+
+    network = models.build([RunSpec(dataset="toy", model="MLP", widths=(3,))], toy("text"))
+    assert live_parameters(network) - count(network.shape()).live_parameters == 10 * 3
+
+
+@pytest.mark.parametrize("rows", [2, 7])
+def test_matrix_products_agree_with_torchs_counter(rows):
+    x = torch.zeros(rows, 6)
+    mlp = Shape(family="MLP", widths=(6, 4, 3, 2), activation="relu")
+    products = 6 * 4 + 4 * 3 + 3 * 2
+    plain = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    assert matmul_flops(models.network(mlp), x) == matmul_flops(plain, x) == 2 * products * rows
+    # the paper charges the matrix products and, per output, the activation
+    assert count(mlp).flops * rows == matmul_flops(models.network(mlp), x) + (4 + 3 + 2) * rows
+    for family in ("BSpline_MLP", "BSpline_First_MLP"):
+        assert matmul_flops(models.network(Shape(family=family, widths=(6, 4, 3, 2), grid=4, order=2)), x) == 2 * products * rows
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_a_kans_matrix_products_are_within_its_flops(shortcut):
+    shape = Shape(family="KAN", widths=(6, 4, 3, 2), grid=5, order=3, shortcut=shortcut)
+    assert matmul_flops(models.network(shape), torch.zeros(1, 6)) < count(shape).flops_shared < count(shape).flops
+
+
+def test_shared_and_local_flops_worked_by_hand():
+    # G=2, K=1: bases 9·1·(2+1.5-0.5)=27 shared, 4+2·1·2=8 local; an edge sums 2·3+1=7, or 2·2+1=5
+    kan = count(Shape(family="KAN", widths=(3, 2), grid=2, order=1, shortcut="silu"))
+    assert kan.flops_shared == 3 * 27 + 6 * 7 + 3 * 5 + 12
+    assert kan.flops_local == 3 * 8 + 6 * 5 + 3 * 5 + 12
+    mlp = count(Shape(family="MLP", widths=(3, 2, 1), activation="relu", batch_norm=True))
+    assert mlp.flops_shared == mlp.flops_local == 12 + 2 + 8 + 4
+
+
+def test_how_far_the_definitions_part_on_the_papers_grid():
+    counts = [
+        count(Shape(family="KAN", widths=(784, width, 10), grid=grid, order=order, shortcut="silu"))
+        for width in (2, 4, 8, 16)
+        for grid in (3, 5, 10, 20)
+        for order in (2, 3, 5)
+    ]
+    shared = [c.flops / c.flops_shared for c in counts]
+    local = [c.flops / c.flops_local for c in counts]
+    assert 1.7 < min(shared) < 2
+    assert 9 < max(shared) < 12
+    assert 3 < min(local) < 7
+    assert 50 < max(local) < 60
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_sharing_never_costs_more(shape):
+    counts = count(shape)
+    assert counts.flops_local <= counts.flops_shared <= counts.flops
+
+
+FAMILIES = [
+    ("MLP", {"activation": "gelu"}),
+    ("KAN", {"grid": 5, "order": 3, "shortcut": "silu"}),
+    ("BSpline_MLP", {"grid": 10, "order": 5}),
+    ("BSpline_First_MLP", {"grid": 3, "order": 2}),
+]
+
+
+@pytest.mark.parametrize("vary", ["width", "depth", "grid"])
+@pytest.mark.parametrize(("family", "fields"), FAMILIES)
+@pytest.mark.parametrize("kind", COUNTS)
+def test_match_finds_what_trying_all_sizes_finds(kind, family, fields, vary):
+    if vary == "grid":
+        if "grid" not in fields or kind == "flops_local":
+            with pytest.raises(InputError, match="do not depend on the grid"):
+                match(1000, kind, family, input_size=6, output_size=3, vary=vary, **fields)
+            return
+        fields = {name: value for name, value in fields.items() if name != "grid"}
+    sizes = range(1, 90)
+
+    def value(size):
+        width, depth = (size if vary == "width" else 4), (size if vary == "depth" else 2)
+        own = fields | ({"grid": size} if vary == "grid" else {})
+        return getattr(count(Shape(family=family, widths=(6, *[width] * depth, 3), **own)), kind)
+
+    values = numpy.array([value(size) for size in sizes])
+    for budget in numpy.geomspace(values[0], values[70], 9) * 1.03:
+        found = match(budget, kind, family, input_size=6, output_size=3, vary=vary, width=4, depth=2, **fields)
+        nearest = values[numpy.abs(numpy.log(values / budget)).argmin()]
+        assert abs(math.log(found.ratio)) == pytest.approx(abs(math.log(nearest / budget)))
+        assert found.count == getattr(count(found.shape), kind)
+        assert found.ratio == found.count / budget
+
+
+def test_match_meets_the_papers_mlp_and_says_how_near_it_comes():
+    found = match(8070, "parameters", "MLP", input_size=784, output_size=10, depth=2, activation="relu")
+    assert found.shape.widths == (784, 10, 10, 10)
+    assert found.ratio == 1
+    smallest = match(5, "parameters", "MLP", input_size=784, output_size=10, activation="relu")
+    assert smallest.shape.widths == (784, 1, 10)
+    assert smallest.ratio == 805 / 5
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"budget": 0}, "budget is 0"), ({"budget": -4}, "budget is -4"), ({"budget": math.nan}, "budget is nan"),
+    ({"budget": math.inf}, "budget is inf"),
+    ({"kind": "flop"}, "unknown count 'flop'; did you mean 'flops'"),
+    ({"family": "KAM"}, "unknown family 'KAM'; did you mean 'KAN'"),
+    ({"vary": "widths"}, "unknown size to vary 'widths'; did you mean 'width'"),
+])  # fmt: skip
+def test_match_refuses_what_it_does_not_know(change, words):
+    good = {"budget": 100, "kind": "flops", "family": "MLP", "input_size": 3, "output_size": 2, "activation": "relu"}
+    with pytest.raises(InputError, match=words.replace("?", ".")):
+        match(**(good | change))
+
+
+def test_an_unknown_family_is_not_counted():
+    with pytest.raises(InputError, match="unknown family 'CNN'"):
+        complexity.count(Shape(family="CNN", widths=(3, 2)))
