@@ -7,6 +7,7 @@ Repeats are interleaved and medians taken, so that other work on the machine hit
 import argparse
 import statistics
 import time
+from functools import partial
 
 import torch
 from torch import nn
@@ -14,11 +15,17 @@ from torch import nn
 from kanbefair import fused
 from kanbefair.layers import KANLinear, activation
 
-SHAPES = [(128, 784, 10, 5, 3), (128, 784, 64, 5, 3), (1024, 64, 64, 5, 3), (128, 784, 64, 20, 5), (1024, 256, 256, 10, 3)]
+SHAPES = [
+    (128, 784, 10, 5, 3),
+    (128, 784, 64, 5, 3),
+    (1024, 64, 64, 5, 3),
+    (128, 784, 64, 20, 5),
+    (1024, 256, 256, 10, 3),
+]
 STACKS = [(10, 128, 2, 5, 3, 3), (64, 128, 2, 5, 20, 5), (64, 128, 5, 5, 3, 3), (64, 128, 5, 1, 50, 5)]
 
 
-def kan(inputs, outputs, grid, order, runs=1, shortcut=None):
+def _kan(inputs, outputs, grid, order, runs=1, shortcut=None):
     chosen = None if shortcut is None else activation(shortcut)
     layer = KANLinear(inputs, outputs, grid=grid, order=order, grid_ranges=[(-1.0, 1.0)] * runs, shortcut=chosen)
     for p in layer.parameters():
@@ -26,7 +33,7 @@ def kan(inputs, outputs, grid, order, runs=1, shortcut=None):
     return layer
 
 
-def form(layer, shortcut=None):
+def _form(layer, shortcut=None):
     grid = layer.grid
 
     def run(x):
@@ -38,7 +45,7 @@ def form(layer, shortcut=None):
     return run
 
 
-def step(function, x, parameters):
+def _step(function, x, parameters):
     def run():
         for p in parameters:
             p.grad = None
@@ -48,7 +55,7 @@ def step(function, x, parameters):
     return run
 
 
-def plain(layer):
+def _plain(layer):
     def run(x):
         with fused.plain():
             return layer(x)
@@ -56,7 +63,7 @@ def plain(layer):
     return run
 
 
-def medians(candidates, repeats):
+def _medians(candidates, repeats):
     times = {name: [] for name in candidates}
     for name, run in candidates.items():
         start = time.perf_counter()
@@ -73,42 +80,48 @@ def medians(candidates, repeats):
     return {name: 1e3 * statistics.median(t) for name, t in times.items()}
 
 
-def main():
+def _main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="also time the plain form at the large shapes")
     args = parser.parse_args()
     torch.set_num_threads(1)
     fused.prepare()
-    print("medians in ms; ratios to nn.Linear of equally many parameters")
+    print("medians in ms, and ratios to nn.Linear of equally many parameters; gx: with the gradient of the input")
     for rows, inputs, outputs, grid, order in SHAPES:
-        layer, x = kan(inputs, outputs, grid, order), torch.randn(rows, inputs).mul(0.5)
-        count = sum(p.numel() for p in layer.parameters())
-        linear = nn.Linear(inputs, round((count) / (inputs + 1)))
-        inner_x = x.clone().requires_grad_()
+        layer, x = _kan(inputs, outputs, grid, order), 0.5 * torch.randn(rows, inputs)
+        linear = nn.Linear(inputs, round(sum(p.numel() for p in layer.parameters()) / (inputs + 1)))
+        function, inner = _form(layer), x.clone().requires_grad_()
         candidates = {
-            "fwd": lambda f=form(layer), x=x: f(x.detach()),
-            "linear fwd": lambda f=linear, x=x: f(x),
-            "fwd+bwd": step(form(layer), x, list(layer.parameters())),
-            "linear": step(linear, x, list(linear.parameters())),
-            "fwd+bwd+gx": step(form(layer), inner_x, [*layer.parameters(), inner_x]),
-            "linear+gx": step(linear, inner_x, [*linear.parameters(), inner_x]),
+            "forward": partial(function, x),
+            "linear forward": partial(linear, x),
+            "step": _step(function, x, list(layer.parameters())),
+            "linear step": _step(linear, x, list(linear.parameters())),
+            "step gx": _step(function, inner, [*layer.parameters(), inner]),
+            "linear step gx": _step(linear, inner, [*linear.parameters(), inner]),
         }
         if args.plain:
-            candidates["plain"] = step(plain(layer), x, list(layer.parameters()))
-        t = medians(candidates, args.repeats)
-        print((rows, inputs, outputs, grid, order), " ".join(f"{k} {v:.3f}" for k, v in t.items()), "| ratios",
-              f"fwd {t['fwd'] / t['linear fwd']:.2f} step {t['fwd+bwd'] / t['linear']:.2f} step+gx {t['fwd+bwd+gx'] / t['linear+gx']:.2f}")  # fmt: skip
-    print("stacks (runs, rows, in, out, G, K), own inputs with gradient, silu shortcut: fused against plain")
+            candidates["plain step"] = _step(_plain(layer), x, list(layer.parameters()))
+        t = _medians(candidates, args.repeats)
+        ratios = ", ".join(f"{name} {t[name] / t[f'linear {name}']:.2f}" for name in ("forward", "step", "step gx"))
+        print((rows, inputs, outputs, grid, order), ", ".join(f"{name} {value:.3f}" for name, value in t.items()))
+        print("    ratios:", ratios)
+    print("stacks (runs, rows, in, out, G, K) with silu, own inputs and their gradient")
     for runs, rows, inputs, outputs, grid, order in STACKS:
-        layer, x = kan(inputs, outputs, grid, order, runs, "silu"), torch.randn(runs, rows, inputs).mul(0.5).requires_grad_()
-        t = medians({
-            "fwd": lambda f=form(layer, "silu"), x=x: f(x.detach()),
-            "fused": step(form(layer, "silu"), x, [*layer.parameters(), x]),
-            "plain": step(plain(layer), x, [*layer.parameters(), x]),
-        }, args.repeats)  # fmt: skip
-        print((runs, rows, inputs, outputs, grid, order), " ".join(f"{k} {v:.3f}" for k, v in t.items()), f"| {t['plain'] / t['fused']:.1f} times faster")
+        layer = _kan(inputs, outputs, grid, order, runs, "silu")
+        x = (0.5 * torch.randn(runs, rows, inputs)).requires_grad_()
+        everything = [*layer.parameters(), x]
+        t = _medians(
+            {
+                "forward": partial(_form(layer, "silu"), x),
+                "step": _step(_form(layer, "silu"), x, everything),
+                "plain step": _step(_plain(layer), x, everything),
+            },
+            args.repeats,
+        )
+        print((runs, rows, inputs, outputs, grid, order), ", ".join(f"{name} {value:.3f}" for name, value in t.items()))
+        print(f"    {t['plain step'] / t['step']:.1f} times faster than plain")
 
 
 if __name__ == "__main__":
-    main()
+    _main()

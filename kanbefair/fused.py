@@ -1,8 +1,8 @@
 """The spline layers as compiled operators for the CPU, built once a machine and kept in a cache folder.
 
-The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's shape
-alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is shared. Where there is no
-compiler, `available()` is False after one warning, and the layers take their plain form.
+The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's
+shape and the values alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is
+shared. Where there is no compiler, `prepare()` is False after one notice, and the layers take their plain form.
 
 Environment: KANBEFAIR_FUSED=0 turns the operators off; the library is kept in KANBEFAIR_CACHE, else
 XDG_CACHE_HOME/kanbefair, else ~/.cache/kanbefair.
@@ -141,8 +141,8 @@ def kan_linear(
 ) -> Tensor:
     """bias_j + Σ_i base_ij·b(x_i) + scale_ij·Σ_g c_igj·B_g(x_i) for each of S runs.
 
-    x is (B, in) or (S, B, in), c (S, in, G+K, out), scale and base (S, in, out), bias (S, out); low and high, the ends of
-    the grid, hold S values; b is one of `SHORTCUTS` and has no base if None. Returns (S, B, out).
+    x is (B, in) or (S, B, in), c (S, in, G+K, out), scale and base (S, in, out), bias (S, out); low and high, the ends
+    of the grid, hold S values; b is one of `SHORTCUTS` and has no base if None. Returns (S, B, out).
     """
     base = bias.new_empty(0) if base is None else base
     return torch.ops.kanbefair.kan_linear(
@@ -150,8 +150,6 @@ def kan_linear(
     )
 
 
-def spline_activation(
-    x: Tensor, coefficients: Tensor, low: Tensor, high: Tensor, *, grid: int, order: int
-) -> Tensor:
+def spline_activation(x: Tensor, coefficients: Tensor, low: Tensor, high: Tensor, *, grid: int, order: int) -> Tensor:
     """Σ_g c_ig·B_g(x_i) for each of S runs: x (B, in) or (S, B, in), c (S, in, G+K), to (S, B, in)."""
     return torch.ops.kanbefair.spline_activation(x, coefficients, low, high, grid, order)

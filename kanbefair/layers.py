@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from kanbefair import fused
 from kanbefair.basis import basis, fit_coefficients, fit_coefficients_released
 
 REGISTERS = 64
@@ -90,6 +91,11 @@ class Grid(nn.Module):
         """Number of bases, G+K."""
         return self.grid + self.order
 
+    @property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """The grid's two ends, each (S,)."""
+        return self.low.flatten(), self.high.flatten()
+
     def table(self, x: Tensor) -> Tensor:
         """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
         ends = (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
@@ -136,6 +142,16 @@ class KANLinear(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) or (S, B, in) to (S, B, out)."""
+        if not fused.usable(x, self.coefficients, self.grid.grid, self.grid.order):
+            return self.plain(x)
+        shortcut = None if self.base is None else self.shortcut.name
+        return fused.kan_linear(
+            x, self.coefficients, self.scale, self.base, self.bias, *self.grid.ends, grid=self.grid.grid,
+            order=self.grid.order, shortcut=shortcut,
+        )  # fmt: skip
+
+    def plain(self, x: Tensor) -> Tensor:
+        """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
         weight = (self.coefficients * self.scale.unsqueeze(2)).flatten(1, 2)
         y = _product(self.grid.table(x).flatten(-2), weight, self.bias.unsqueeze(1))
         return y if self.base is None else _product(self.shortcut(x), self.base, y)
@@ -163,6 +179,14 @@ class SplineActivation(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features) or (S, B, features) to (S, B, features)."""
+        if not fused.usable(x, self.coefficients, self.grid.grid, self.grid.order):
+            return self.plain(x)
+        return fused.spline_activation(
+            x, self.coefficients, *self.grid.ends, grid=self.grid.grid, order=self.grid.order
+        )
+
+    def plain(self, x: Tensor) -> Tensor:
+        """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
         return (self.grid.table(x) * self.coefficients.unsqueeze(1)).sum(-1)
 
     @torch.no_grad()
@@ -204,11 +228,11 @@ class BatchNorm(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(S, B, features) to the same shape. A batch of one row is normalised with the running values."""
-        stack, rows, features = x.shape
-        flat = x.transpose(0, 1).reshape(rows, stack * features)
+        _, rows, features = x.shape
+        flat = torch.cat(x.unbind(), dim=1)
         state = (t.reshape(-1) for t in (self.running_mean, self.running_var, self.weight, self.bias))
         y = F.batch_norm(flat, *state, training=self.training and rows > 1)
-        return y.reshape(rows, stack, features).transpose(0, 1)
+        return torch.stack(y.split(features, dim=1))
 
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:
@@ -245,9 +269,9 @@ class Elementwise(nn.Module):
     """A fixed function of each value. It is computed over whole vector registers: PyTorch treats the rest of a tensor with
     other instructions, whose last bit would depend on where in the stack a run stands."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor]):
+    def __init__(self, name: str, function: Callable[[Tensor], Tensor]):
         super().__init__()
-        self.function = function
+        self.name, self.function = name, function
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""
@@ -257,7 +281,7 @@ class Elementwise(nn.Module):
         return self.function(F.pad(x.reshape(-1), (0, rest)))[: x.numel()].view_as(x)
 
     def extra_repr(self) -> str:
-        return self.function.__name__
+        return self.name
 
 
 def square_relu(x: Tensor) -> Tensor:
@@ -268,6 +292,7 @@ def square_relu(x: Tensor) -> Tensor:
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu, "square_relu": square_relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": F.silu,
     "gelu": F.gelu,
+    "identity": torch.clone,
 }  # fmt: skip
 MODULES: dict[type[nn.Module], str] = {
     nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.SiLU: "silu", nn.GELU: "gelu", nn.Identity: "identity",
@@ -277,6 +302,4 @@ DEGREES = {"polynomial2": 2, "polynomial3": 3, "polynomial5": 5}
 
 def activation(name: str, *, stack: int = 1) -> nn.Module:
     """A new activation module by its name (`specs.ACTIVATIONS`)."""
-    if name == "identity":
-        return nn.Identity()
-    return PolynomialActivation(DEGREES[name], stack=stack) if name in DEGREES else Elementwise(FUNCTIONS[name])
+    return PolynomialActivation(DEGREES[name], stack=stack) if name in DEGREES else Elementwise(name, FUNCTIONS[name])

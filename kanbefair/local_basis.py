@@ -1,6 +1,5 @@
 """A fixed local basis with a linear head: what is left of a spline network when nothing but the last map is learned."""
 
-import torch
 from torch import Tensor, nn
 
 from kanbefair import complexity

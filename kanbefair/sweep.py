@@ -14,7 +14,7 @@ import pandas
 import torch
 from tqdm.auto import tqdm
 
-from kanbefair import fit
+from kanbefair import fit, fused
 from kanbefair.data import Task, data_folder, dataset, load
 from kanbefair.errors import InputError
 from kanbefair.models import build
@@ -160,6 +160,7 @@ def run(
     workers = worker_count(workers, check_device(device))
     if missing:
         folder = str(data_folder(data_dir)) if data_dir else ""
+        fused.prepare()
         stacks = plan(missing, folder, workers)
         arguments = [(stack, str(store.folder), folder, device, train) for stack in stacks]
         counter = get_context("spawn").Value("q", 0)

@@ -156,15 +156,20 @@ void backward_by_interval(const Tile<T>& tile) {
         for (int r = 0; r < K; ++r) sum[r][n] = sum[r + 1][n];
         sum[K][n] = V{};
       }
+      if (points.shortcut) {
+        V* last = (V*)(gtable + stride - WIDTH);
+#pragma GCC unroll 8
+        for (int n = 0; n < NV; ++n) {
+          last[n] += gbase[n];
+          gbase[n] = V{};
+        }
+      }
     }
     V* rest = (V*)(gtable + tile.intervals * WIDTH);
 #pragma GCC unroll 8
     for (int r = 0; r < K; ++r)
 #pragma GCC unroll 8
       for (int n = 0; n < NV; ++n) rest[r * NV + n] += sum[r][n];
-    V* last = (V*)(gtable + stride - WIDTH);
-#pragma GCC unroll 8
-    for (int n = 0; n < NV; ++n) last[n] += gbase[n];
   }
 }
 
