@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from kanbefair import fused
 from kanbefair.errors import InputError, choose
 
 ACTIVATION_FLOPS = {
@@ -142,8 +143,9 @@ def live_parameters(network: nn.Module) -> int:
 
 
 def matmul_flops(network: nn.Module, x: Tensor) -> int:
-    """FLOPs of the matrix products of one forward pass of `x`, as PyTorch's own counter sees them, over all runs."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    """FLOPs of the matrix products of one forward pass of `x` in plain form, as PyTorch's own counter sees them, over all
+    runs."""
+    with fused.plain(), FlopCounterMode(display=False) as counter, torch.no_grad():
         network(x)
     return counter.get_total_flops()
 

@@ -7,9 +7,9 @@ Strategies (`STRATEGIES`), what is done when a new task begins:
 - `replay`: `buffer` rows of earlier tasks, as many of each, are trained on again. With all rows this is `joint`.
 - `ewc`: for each earlier task ½·strength·Σ F·(θ − θ*)² is added to the loss, θ* being the parameters at its end and F
   its diagonal Fisher information (Kirkpatrick et al., arXiv 1612.00796, equation 3).
-- `knots`: the same with, in the place of F, the share of the task's rows at which a parameter was in use: for a spline's
-  coefficient those at which its basis is not zero, for all others 1. For a network without splines this is a pull of
-  equal strength on all parameters.
+- `knots`: the same with, in the place of F, the share of the task's rows at which a parameter was in use: for a
+  spline's coefficient those at which its basis is not zero, for all others 1. For a network without splines this is a
+  pull of equal strength on all parameters.
 """
 
 import itertools
@@ -21,12 +21,12 @@ import numpy
 import torch
 from torch import Tensor
 
+import kanbefair.local_basis  # noqa: F401 (registers the model LocalBasis)
 from kanbefair import streams
 from kanbefair.data import Task
 from kanbefair.data.peaks import CENTRES
 from kanbefair.errors import InputError, choose
 from kanbefair.fit import evaluate, make_optimizer, shared_fields, train_epoch
-import kanbefair.local_basis  # noqa: F401 (registers the model LocalBasis)
 from kanbefair.models import Network, build
 from kanbefair.specs import RunSpec
 from kanbefair.strategies import Anchored, Rehearsal, importances, knot_use, overlap, update_grids
@@ -49,7 +49,8 @@ class ContinualSpec(RunSpec):
     `groups` are the classes of each task (stream `classes`), `tasks` the number of tasks (`permuted`); `buffer` (rows)
     belongs to `replay`, `strength` to `ewc` and `knots`. `optimizer_state` says whether the optimiser's memory is
     carried from task to task or reset; with `grid_update` the grids of all splines are laid anew over the range of each
-    new task's rows, and the splines fitted to what they were there. Raises `InputError` for a value that is not allowed.
+    new task's rows, and the splines fitted to what they were there. Raises `InputError` for a value that is not
+    allowed.
     """
 
     least_hidden = 0
@@ -86,7 +87,9 @@ class ContinualSpec(RunSpec):
         if self.strength is not None and not (math.isfinite(self.strength) and self.strength >= 0):
             raise InputError(f"strength is {self.strength!r}; it must be 0 or a number above")
         if self.strength is not None and self.optimizer == "lbfgs":
-            raise InputError(f"strategy '{self.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd")
+            raise InputError(
+                f"strategy '{self.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd"
+            )
         if self.grid_update and self.grid is None:
             raise InputError(f"grid_update needs a network of splines; {self.model} has no grid")
 
@@ -123,6 +126,7 @@ class ContinualSpec(RunSpec):
 
     def check_task(self, task: Task) -> None:
         """Raise `InputError` if the stream cannot be cut from the dataset or the buffer is larger than the history."""
+        super().check_task(task)
         tasks = self.tasks_of(task)
         history = sum(len(own.x_train) for own in tasks[:-1])
         if self.buffer is not None and self.buffer > history:
@@ -141,8 +145,8 @@ def summary(matrix: numpy.ndarray, metric: str) -> dict[str, float]:
       `backward_paper`: the same sum over T, as the paper has it.
     - `forgetting`: mean over i < T−1 of max_{t<T−1} R[t, i] − R[T−1, i] (Chaudhry et al., arXiv 1801.10112).
 
-    For errors (metric "mae") the signs of transfer and forgetting are turned, so that forgetting is bad when positive in
-    either case.
+    For errors (metric "mae") the signs of transfer and forgetting are turned, so that forgetting is bad when positive
+    in either case.
     """
     r = numpy.asarray(matrix, dtype=float)
     sign, tasks = (1.0 if metric == "accuracy" else -1.0), len(r)
@@ -164,10 +168,10 @@ def train(
     """Train runs that share a stack key over their stream, and return their records, in order.
 
     A record holds the spec, R of the test part as `test_1_2` (after task 1, on task 2) and so on, the `summary` of R of
-    the validation and of the test part as `valid_average` and so on, the mean `overlap` of the knots that two tasks use, and, for one input,
-    what the network says on [-1, 1] after each task. A run whose loss is not finite has NaN from that task on. Raises
-    `InputError` if the runs do not share a stack, the stream does not fit the dataset, or the buffer is larger than the
-    history.
+    the validation and of the test part as `valid_average` and so on, the mean `overlap` of the knots that two tasks
+    use, and, for one input, what the network says on [-1, 1] after each task. A run whose loss is not finite has NaN
+    from that task on. Raises `InputError` if the runs do not share a stack, the stream does not fit the dataset, or
+    the buffer is larger than the history.
     """
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal stack_key() by itself")

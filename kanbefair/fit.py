@@ -104,10 +104,12 @@ def train(
     device: str | torch.device = "cpu",
     evaluation_rows: int | None = None,
     on_epoch: Callable[[], None] = lambda: None,
+    on_end: Callable[[Network], None] = lambda network: None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
-    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache). A record holds the spec, the counts, the metric of each part at the `last`
+    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache);
+    `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
     epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`),
     the whole curves, the run's share of the stack's training seconds, and versions. From the epoch on in which its loss
     is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if the
@@ -121,9 +123,8 @@ def train(
             for spec in specs
             for record in train([spec], task, device=device, evaluation_rows=evaluation_rows, on_epoch=on_epoch)
         ]
+    specs[0].check_task(task)
     loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
-    if loss == "cross_entropy" and task.metric != "accuracy":
-        raise InputError(f"loss 'cross_entropy' needs classes, but {task.name} has numbers as targets; use 'mse'")
     streams = [Stream(spec) for spec in specs]
     network = build(specs, task)
     network.reset([stream.initial for stream in streams])
@@ -145,6 +146,7 @@ def train(
         for stream in streams:
             stream.after_evaluation()
         on_epoch()
+    on_end(network)
     shared = shared_fields(network, task, device) | {"train_seconds": seconds / len(specs)}
     whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
     return [

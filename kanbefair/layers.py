@@ -91,11 +91,6 @@ class Grid(nn.Module):
         """Number of bases, G+K."""
         return self.grid + self.order
 
-    @property
-    def ends(self) -> tuple[Tensor, Tensor]:
-        """The grid's two ends, each (S,)."""
-        return self.low.flatten(), self.high.flatten()
-
     def table(self, x: Tensor) -> Tensor:
         """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
         ends = (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
@@ -142,11 +137,12 @@ class KANLinear(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) or (S, B, in) to (S, B, out)."""
-        if not fused.usable(x, self.coefficients, self.grid.grid, self.grid.order):
-            return self.plain(x)
         shortcut = None if self.base is None else self.shortcut.name
+        known = shortcut in fused.SHORTCUTS and fused.usable(x, self.coefficients, self.grid.grid, self.grid.order)
+        if not known:
+            return self.plain(x)
         return fused.kan_linear(
-            x, self.coefficients, self.scale, self.base, self.bias, *self.grid.ends, grid=self.grid.grid,
+            x, self.coefficients, self.scale, self.base, self.bias, self.grid.low, self.grid.high, grid=self.grid.grid,
             order=self.grid.order, shortcut=shortcut,
         )  # fmt: skip
 
@@ -182,7 +178,7 @@ class SplineActivation(Layer):
         if not fused.usable(x, self.coefficients, self.grid.grid, self.grid.order):
             return self.plain(x)
         return fused.spline_activation(
-            x, self.coefficients, *self.grid.ends, grid=self.grid.grid, order=self.grid.order
+            x, self.coefficients, self.grid.low, self.grid.high, grid=self.grid.grid, order=self.grid.order
         )
 
     def plain(self, x: Tensor) -> Tensor:

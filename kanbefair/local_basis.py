@@ -25,8 +25,8 @@ class ProductBasis(nn.Module):
 
 
 class LocalBasis(Network):
-    """A fixed tensor-product B-spline basis with a linear head without bias; no hidden layers. With order 1 it is a table
-    that is looked up with linear interpolation."""
+    """A fixed tensor-product B-spline basis with a linear head without bias; no hidden layers. With order 1 it is a
+    table that is looked up with linear interpolation."""
 
     def layer(self, number: int) -> list[nn.Module]:
         """The basis and the head."""

@@ -118,6 +118,8 @@ class RunSpec:
 
     def check_task(self, task: object) -> None:
         """Raise `InputError` if the run cannot be made on the dataset `task`."""
+        if self.loss == "cross_entropy" and task.metric != "accuracy":
+            raise InputError(f"loss 'cross_entropy' needs classes, but {task.name} has numbers as targets; use 'mse'")
 
     def as_dict(self) -> dict[str, object]:
         """The fields that are not None, as plain values: what the key is made of."""

@@ -44,7 +44,7 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
     parts = []
     for (dataset, model, seed, metric), group in scored(runs).groupby(["dataset", "model", "seed", "metric"]):
         ranked = group.dropna(subset="choice").sort_values([budget, "key"])
-        sign = 1 if metric == "accuracy" else -1
+        sign = 1.0 if metric == "accuracy" else -1.0
         value = sign * ranked["choice"]
         best = ranked[value > value.cummax().shift(fill_value=-numpy.inf)]
         parts.append(

@@ -57,8 +57,8 @@ class Rehearsal:
 class Anchored:
     """An optimiser whose parameters are pulled to where they were at the end of earlier tasks.
 
-    The pull is that of the sum over tasks of ½·strength·Ω·(θ − θ*)²; `weight` is ΣΩ and `target` ΣΩθ*, flat vectors like
-    the optimiser's.
+    The pull is that of the sum over tasks of ½·strength·Ω·(θ − θ*)²; `weight` is ΣΩ and `target` ΣΩθ*, flat vectors
+    like the optimiser's.
     """
 
     def __init__(self, network: Network, specs: Sequence[RunSpec]):
@@ -119,8 +119,8 @@ def fisher(anchored: Anchored, task: Task, rows: Tensor, draws: Tensor) -> Tenso
 
 @torch.no_grad()
 def knot_use(network: Network, x: Tensor) -> dict[str, Tensor]:
-    """The share of the rows x at which each basis of each spline layer is not zero: name of the layer's coefficients to a
-    tensor (S, inputs, G+K). Spline layers that share their input with all runs give (1, inputs, G+K)."""
+    """The share of the rows x at which each basis of each spline layer is not zero: name of the layer's coefficients
+    to a tensor (S, inputs, G+K). Spline layers that share their input with all runs give (1, inputs, G+K)."""
     use, hooks = {}, []
     for name, module in network.named_modules():
         if isinstance(module, SPLINES):
@@ -156,8 +156,9 @@ def overlap(first: dict[str, Tensor], second: dict[str, Tensor], runs: int) -> T
 
 @torch.no_grad()
 def update_grids(network: Network, x: Tensor) -> None:
-    """Lay the grid of every spline layer over the range of its inputs at the rows x, and fit the splines to their former
-    values there (least squares, minimum norm): pykan's grid update with a uniform grid, one range for all its inputs."""
+    """Lay the grid of every spline layer over the range of its inputs at the rows x, and fit the splines to their
+    former values there (least squares, minimum norm): pykan's grid update with a uniform grid, one range for all its
+    inputs."""
     x = x.expand(network.runs, *x.shape[-2:])
     for module in network.layers:
         if isinstance(module, SPLINES):
@@ -174,7 +175,12 @@ def update_grids(network: Network, x: Tensor) -> None:
 
 
 def importances(
-    optimizer: Anchored, specs: Sequence[RunSpec], whole: Task, use: dict[str, Tensor], number: int, rows: Sequence[Rehearsal]
+    optimizer: Anchored,
+    specs: Sequence[RunSpec],
+    whole: Task,
+    use: dict[str, Tensor],
+    number: int,
+    rows: Sequence[Rehearsal],
 ) -> Tensor:
     """Importances of task `number` (0 …), which ends here, under the strategy of the stack; flat."""
     if specs[0].strategy == "knots":

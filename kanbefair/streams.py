@@ -1,7 +1,7 @@
 """Task streams: one dataset, cut into tasks that a network meets one after the other.
 
-- `classes`: each task holds a few of the classes; all share one set of outputs (class-incremental). The paper's stream is
-  three tasks of three digits (protocol.md: Datasets, Continual).
+- `classes`: each task holds a few of the classes; all share one set of outputs (class-incremental). The paper's
+  stream is three tasks of three digits (protocol.md: Datasets, Continual).
 - `permuted`: each task is the whole dataset with its inputs in another order, the first as they are (Goodfellow et al.,
   arXiv 1312.6211).
 - `peaks`: each task is the surroundings of one of five peaks (`data.peaks`).
@@ -69,9 +69,7 @@ def permuted_tasks(task: Task, count: int) -> list[Task]:
     orders = [torch.randperm(width, generator=torch.Generator().manual_seed(number)) for number in range(count)]
     orders[0] = torch.arange(width)
     inputs = {f"x_{part}": task.inputs(task.part(part)[0]) for part in PARTS}
-    return [
-        replace(task, mean=None, std=None, **{name: x[:, order] for name, x in inputs.items()}) for order in orders
-    ]
+    return [replace(task, mean=None, std=None, **{name: x[:, order] for name, x in inputs.items()}) for order in orders]
 
 
 def peak_tasks(task: Task) -> list[Task]:
@@ -87,5 +85,7 @@ def peak_tasks(task: Task) -> list[Task]:
 
 def joined(tasks: Sequence[Task]) -> Task:
     """All rows of all tasks, in the order of the tasks."""
-    fields = {f"{name}_{part}": torch.cat([getattr(t, f"{name}_{part}") for t in tasks]) for name in "xy" for part in PARTS}
+    fields = {
+        f"{name}_{part}": torch.cat([getattr(t, f"{name}_{part}") for t in tasks]) for name in "xy" for part in PARTS
+    }
     return replace(tasks[0], **fields)

@@ -81,7 +81,7 @@ STUDIES = {
             "smoke": ["Special_ellipkinc"],
             "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
         },
-        epochs={"smoke": 3, "embedded": 300},
+        epochs={"smoke": 3, "embedded": 200},
         kan=[(5,), (5, 5)], splines=[(5, (-1, 1)), (20, (-1, 1))], mlp=[(12, 12), (28, 28), (48, 48), (110, 110)], activation="gelu",
         paper=_FORMULA,
     ),
@@ -93,7 +93,7 @@ STUDIES = {
     "vision": Study(
         datasets={"smoke": ["Digits"], "embedded": ["Digits"]},
         epochs={"smoke": 2, "embedded": 50},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(16, 32, 64, 128, 256, 512, 1024, 2048), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
     ),
     "text": Study(
         datasets={"smoke": ["Docstrings"], "embedded": ["Docstrings"]},
@@ -103,7 +103,7 @@ STUDIES = {
     "audio": Study(
         datasets={"smoke": ["SpokenDigits"], "embedded": ["SpokenDigits", "SpokenDigitsMel"]},
         epochs={"smoke": 1, "embedded": 20},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))], mlp=_one_hidden(4, 8, 16, 32, 64, 128, 256, 512), paper=_IMAGE,
     ),
 }  # fmt: skip
 

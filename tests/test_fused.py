@@ -47,20 +47,6 @@ def inputs_for(layer, rows, features, dtype, shared):
     return (x[0] if shared else x).to(dtype).requires_grad_()
 
 
-def operator(layer, x):
-    if isinstance(layer, SplineActivation):
-        return fused.spline_activation(
-            x, layer.coefficients, layer.grid.low, layer.grid.high, grid=layer.grid.grid, order=layer.grid.order
-        )
-    name = None
-    if layer.shortcut is not None:
-        name = "identity" if isinstance(layer.shortcut, torch.nn.Identity) else "silu"
-    return fused.kan_linear(
-        x, layer.coefficients, layer.scale, layer.base, layer.bias, layer.grid.low, layer.grid.high,
-        grid=layer.grid.grid, order=layer.grid.order, shortcut=name,
-    )  # fmt: skip
-
-
 def results(function, layer, x):
     """Output and all gradients for a fixed upstream gradient."""
     y = function(x)
@@ -72,13 +58,8 @@ def results(function, layer, x):
 def compare(layer, x, dtype):
     """Output and gradients of both forms agree, relative to each largest value or, for the base's gradient, whose
     terms cancel, to the sum of the terms' sizes."""
-
-    def plain_form(x):
-        return layer(x.expand(len(layer.coefficients), *x.shape[-2:]))
-
-    with fused.plain():
-        plain = results(plain_form, layer, x)
-    ours = results(lambda x: operator(layer, x), layer, x)
+    plain = results(layer.plain, layer, x)
+    ours = results(layer, layer, x)
     names = ["y", *(name for name, _ in layer.named_parameters()), "x"]
     for name, a, b in zip(names, ours, plain, strict=True):
         size = b.abs().max()
@@ -123,10 +104,10 @@ def test_a_run_is_bitwise_the_same_alone_and_in_a_stack_with_own_or_shared_input
             layer = kan(inputs, outputs, grid, order, kind, torch.float32, runs=5)
         x = inputs_for(layer, rows, inputs, torch.float32, shared=True)
         own = x.detach().expand(5, rows, inputs).clone().requires_grad_()
-        shared = results(lambda x, layer=layer: operator(layer, x), layer, x)
-        stacked = results(lambda x, layer=layer: operator(layer, x), layer, own)
+        shared = results(layer, layer, x)
+        stacked = results(layer, layer, own)
         assert all(torch.equal(a, b) for a, b in zip(shared[:-1], stacked[:-1], strict=True))
-        y = operator(layer, own)
+        y = layer(own)
         upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
         gradients = torch.autograd.grad(y, [*layer.parameters(), own], upstream)
         for run in range(5):
@@ -137,7 +118,7 @@ def test_a_run_is_bitwise_the_same_alone_and_in_a_stack_with_own_or_shared_input
             ):
                 ours.data = theirs.data[run : run + 1].clone()
             single = own.detach()[0].clone().requires_grad_()
-            result = operator(alone, single)
+            result = alone(single)
             assert torch.equal(result[0], y[run])
             parts = torch.autograd.grad(result, [*alone.parameters(), single], upstream[run : run + 1])
             assert all(torch.equal(a.reshape(b[run].shape), b[run]) for a, b in zip(parts, gradients, strict=True))
@@ -148,11 +129,11 @@ def test_a_run_is_bitwise_the_same_alone_and_in_a_stack_with_own_or_shared_input
 def test_nan_and_points_outside_add_nothing(outputs):
     layer = kan(2, outputs, 5, 3, None, torch.float32)
     x = torch.tensor([[float("nan"), 1e30], [-1e30, float("inf")], [float("-inf"), 60.0]], requires_grad=True)
-    y, gc, gscale, gbias, gx = results(lambda x: operator(layer, x), layer, x)
+    y, gc, gscale, gbias, gx = results(layer, layer, x)
     assert torch.equal(y, layer.bias.detach().unsqueeze(1).expand(3, 3, outputs))
     assert not gc.any() and not gscale.any() and not gx.any() and gbias.any()
     activation = spline(2, 5, 3, torch.float32)
-    y, gc, gx = results(lambda x: operator(activation, x), activation, x)
+    y, gc, gx = results(activation, activation, x)
     assert not y.any() and not gc.any() and not gx.any()
 
 
@@ -174,11 +155,11 @@ def test_gradients_by_finite_differences():
 def test_an_input_without_gradient_and_a_strided_one():
     layer = kan(6, 4, 5, 3, "silu", torch.float32)
     x = inputs_for(layer, 20, 12, torch.float32, shared=True).detach()[:, ::2]
-    y = operator(layer, x)
+    y = layer(x)
     y.sum().backward()
-    assert torch.equal(y, operator(layer, x.contiguous())) and layer.coefficients.grad.any()
+    assert torch.equal(y, layer(x.contiguous())) and layer.coefficients.grad.any()
     with torch.no_grad():
-        assert not operator(layer, x).requires_grad
+        assert not layer(x).requires_grad
 
 
 def test_what_the_operator_cannot_do_is_left_to_the_plain_form():

@@ -1,5 +1,6 @@
-"""Five Gaussian peaks on a line or in a square: the regression that the KAN paper learns one peak at a time (Liu et al.,
-"KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756, section on continual learning), and the same in two dimensions."""
+"""Five Gaussian peaks on a line or in a square: the regression that the KAN paper learns one peak at a time (Liu et
+al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756, section on continual learning), and the same in two
+dimensions."""
 
 import numpy
 import torch

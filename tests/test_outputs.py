@@ -1,0 +1,73 @@
+import pandas
+import pytest
+
+from kanbefair.errors import InputError
+from kanbefair.outputs import PROFILES, PROJECT, Outputs, writable
+
+TABLE = pandas.DataFrame({"model": ["KAN", "MLP"], "seed": [1, 2], "score": [0.12345678912, None], "widths": ["5_5", "8"]})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_folders(profile, tmp_path):
+    outputs = Outputs(profile, tmp_path / "new")
+    assert outputs.results == tmp_path / "new" / "results" / profile
+    assert outputs.figures == tmp_path / "new" / "figures" / profile
+    assert outputs.runs == tmp_path / "new" / "results" / "runs"
+    assert all(folder.is_dir() for folder in (outputs.results, outputs.figures, outputs.runs))
+
+
+def test_left_empty_the_project_itself_is_meant():
+    assert (PROJECT / "pyproject.toml").is_file()
+    assert Outputs("embedded").results == PROJECT / "results" / "embedded"
+
+
+def test_an_unknown_profile_creates_nothing(tmp_path):
+    with pytest.raises(InputError, match="unknown profile 'smok'; did you mean 'smoke'. known: smoke, embedded, paper"):
+        Outputs("smok", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_returned_is_what_can_be_read_back(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    returned = outputs.write("table", TABLE)
+    pandas.testing.assert_frame_equal(returned, outputs.read("table"))
+    assert returned["score"].iloc[0] == 0.12345679
+    assert returned["widths"].tolist() == ["5_5", "8"]
+    assert [path.name for path in outputs.results.iterdir()] == ["table.csv"]
+    assert (outputs.results / "table.csv").read_bytes().startswith(b"model,seed,score,widths\nKAN,1,0.12345679,5_5\n")
+
+
+def test_writing_again_gives_the_same_bytes_and_replaces(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE)
+    before = (outputs.results / "table.csv").read_bytes()
+    outputs.write("table", outputs.read("table"))
+    assert (outputs.results / "table.csv").read_bytes() == before
+    assert len(outputs.write("table", TABLE[:1])) == 1
+
+
+def test_a_write_that_fails_leaves_the_old_table(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE)
+
+    class Breaks:
+        def to_csv(self, path, **options):
+            path.write_text("half a ta")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outputs.write("table", Breaks())
+    assert len(outputs.read("table")) == 2
+
+
+def test_a_table_that_no_notebook_has_written(tmp_path):
+    with pytest.raises(InputError, match=r"verdict\.csv does not exist; run the notebook that writes it first"):
+        Outputs("smoke", tmp_path).read("verdict")
+
+
+def test_a_folder_that_cannot_be_written(unwritable):
+    for attempt in (lambda: writable(unwritable), lambda: Outputs("smoke", unwritable)):
+        with pytest.raises(InputError, match="cannot write to folder '.*folder.*choose another") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+    assert unwritable.parent.read_text() == "in the way"

@@ -1,0 +1,157 @@
+import math
+
+import numpy
+import pandas
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from kanbefair import plots, stats
+from kanbefair.outputs import Outputs
+
+
+def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seeds=(1, 2, 3)):
+    generator = numpy.random.RandomState(0)
+    rows = []
+    for dataset in datasets:
+        for model in ("KAN", "MLP"):
+            for seed in seeds:
+                for size in (100, 400, 1600):
+                    score = generator.rand() * (30 if metric == "accuracy" else 0.3) + (50 if metric == "accuracy" else 1e-3)
+                    rows.append({
+                        "key": str(len(rows)), "dataset": dataset, "model": model, "seed": seed, "protocol": protocol,
+                        "metric": metric, "parameters": size, "flops": size * 10.0, "live_parameters": size - 3,
+                        "valid_metric_selected": score, "test_metric_selected": score, "test_metric_last": score,
+                    })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def verdicts(*metrics):
+    tables = [stats.verdict(runs(metric), f"domain {i}") for i, metric in enumerate(metrics)]
+    return pandas.concat(tables, ignore_index=True)
+
+
+def bars():
+    rows = [
+        (domain, source, model, metric, score, score * 0.9, score * 1.1)
+        for domain, metric, score in (("symbolic", "mae", 0.01), ("vision", "accuracy", 80.0))
+        for source in ("paper", "here") for model in ("KAN", "MLP")
+    ]  # fmt: skip
+    return pandas.DataFrame(rows, columns=["domain", "source", "model", "metric", "score", "low", "high"])
+
+
+def counts():
+    rows = [
+        {"model": model, "budget": budget, "parameters": budget * 1.02, "flops": budget * factor,
+         "flops_shared": budget * factor / 3, "flops_local": budget * factor / 9}
+        for model, factor in (("KAN", 20), ("MLP", 2)) for budget in (1e3, 1e4, 1e5)
+    ]  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def pairs(points=True, ratio=True):
+    generator = numpy.random.RandomState(0)
+    return pandas.DataFrame({
+        "pair": ["ours", "theirs"] * 20,
+        "points": generator.randn(40) if points else math.nan,
+        "ratio": 1 + generator.randn(40) / 100 if ratio else math.nan,
+    })  # fmt: skip
+
+
+FIGURES = {
+    "budgets of accuracies": lambda: plots.budgets(runs(datasets=("A_b",))),
+    "budgets of errors": lambda: plots.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
+    "budgets of published runs of one seed": lambda: plots.budgets(
+        runs(datasets=("A",), protocol="published", seeds=(1314,)), kinds=("flops",)
+    ),
+    "verdict": lambda: plots.verdict(verdicts("mae", "accuracy", "accuracy")),
+    "verdict of accuracies": lambda: plots.verdict(verdicts("accuracy")),
+    "verdict of one seed, without an interval": lambda: plots.verdict(stats.verdict(runs(seeds=(1,)), "one seed")),
+    "beside": lambda: plots.beside(bars()),
+    "counting": lambda: plots.counting(counts()),
+    "agreement": lambda: plots.agreement(pairs()),
+    "agreement of accuracies": lambda: plots.agreement(pairs(ratio=False)),
+}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
+    saved = []
+    for attempt in ("first", "second"):
+        outputs = Outputs("smoke", tmp_path / attempt)
+        figure = FIGURES[name]()
+        assert isinstance(figure, Figure)
+        assert plots.save(figure, outputs, "figure") is figure
+        assert sorted(path.name for path in outputs.figures.iterdir()) == ["figure.pdf", "figure.png"]
+        saved.append([(outputs.figures / f"figure.{kind}").read_bytes() for kind in ("pdf", "png")])
+    assert saved[0] == saved[1]
+    assert all(len(content) > 3000 for content in saved[0])
+    assert saved[0][0].startswith(b"%PDF")
+
+
+def test_saving_closes_the_figure(tmp_path):
+    plots.save(FIGURES["agreement"](), Outputs("smoke", tmp_path), "figure")
+    assert pyplot.get_fignums() == []
+
+
+def test_other_data_give_another_file(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    for name, table in (("a", pairs()), ("b", pairs().assign(points=lambda t: t["points"] * 2))):
+        plots.save(plots.agreement(table), outputs, name)
+    assert (outputs.figures / "a.png").read_bytes() != (outputs.figures / "b.png").read_bytes()
+
+
+def visible(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def test_every_run_is_a_point_and_every_model_has_a_line():
+    table = runs(datasets=("A",))
+    figure = plots.budgets(table)
+    assert len(visible(figure)) == 2
+    for axes, kind in zip(visible(figure), ("parameters", "flops"), strict=True):
+        points = [(x, y) for line in axes.lines if line.get_linestyle() == "None" for x, y in line.get_xydata()]
+        expected = table[[kind, "test_metric_selected"]].to_numpy().tolist()
+        assert sorted(points) == sorted(map(tuple, expected))
+        assert len([line for line in axes.lines if line.get_linestyle() != "None"]) == 2
+        assert axes.get_xscale() == "log"
+        assert axes.get_xlabel() == plots.LABELS[kind]
+
+
+def test_the_line_is_the_median_envelope():
+    table = runs(datasets=("A",))
+    axes = visible(plots.budgets(table))[0]
+    steps = stats.envelope(table, "parameters")
+    for model, color in (("KAN", plots.COLORS["KAN"]), ("MLP", plots.COLORS["MLP"])):
+        (line,) = [own for own in axes.lines if own.get_linestyle() != "None" and own.get_color() == color]
+        own = steps[steps["model"] == model]
+        at_100 = [stats.at(seed, numpy.array([400.0]))[0] for _, seed in own.groupby("seed")]
+        x, y = line.get_xdata(), line.get_ydata()
+        assert y[numpy.searchsorted(x, 400, side="right") - 1] == pytest.approx(numpy.median(at_100))
+
+
+def test_unused_panels_are_hidden():
+    assert len(visible(plots.budgets(runs(datasets="ABCDEFG")))) == 14
+
+
+def test_the_verdict_figure_says_who_wins():
+    table = verdicts("accuracy").assign(winner=["KAN", "tie"], gain=[2.5, 0.1], low=[1.0, -1.0], high=[4.0, 1.0])
+    figure = plots.verdict(table)
+    words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "KAN wins: KAN +2.5 points" in words
+    assert "tie: KAN +0.1 points" in words
+    table = verdicts("mae").assign(winner=["MLP", "KAN"], gain=[-1.0, 0.5], low=[-2.0, 0.1], high=[-0.5, 1.0])
+    words = " ".join(text.get_text() for axes in plots.verdict(table).axes for text in axes.texts)
+    assert "MLP wins: MLP error 10× lower" in words
+    assert "KAN wins: KAN error 3.2× lower" in words
+
+
+@pytest.mark.parametrize(("name", "title"), [("Special_jv", "jv"), ("Special_yv_bounded", "yv bounded"), ("Digits", "Digits")])
+def test_short_names(name, title):
+    assert plots.short(name) == title
