@@ -48,7 +48,8 @@ def estimate(
     missing = Store(runs).missing(specs)
     workers = worker_count(workers, device)
     stacks = plan(missing, data_dir, workers)
-    row = {"runs": len(specs), "missing": len(missing), "stacks": len(stacks), "device": device, "workers": workers, "hours": 0.0}
+    counts = {"runs": len(specs), "missing": len(missing), "stacks": len(stacks)}
+    row = counts | {"device": device, "workers": workers, "hours": 0.0}
     if not stacks:
         return pandas.DataFrame([row])
     tasks = [task_of(stack[0], data_dir) for stack in stacks]

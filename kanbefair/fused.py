@@ -22,6 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from kanbefair.cache import cache_folder
+
 SOURCES = Path(__file__).parent / "csrc"
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
@@ -33,12 +35,6 @@ SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
 """Shortcut functions that the operator knows, with their numbers there."""
 
 _turned_off = False
-
-
-def cache_folder() -> Path:
-    """Where compiled libraries are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair"))
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ import seaborn
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from kanbefair import stats
 from kanbefair.outputs import Outputs
@@ -75,6 +75,10 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
     wrap = min(len(datasets), 5)
     lines = math.ceil(len(datasets) / wrap)
     figure, panels = _figure(lines * len(kinds), wrap, width=max(PANEL[0] * wrap * (0.72 if wrap > 3 else 1), 5.0))
+    if len(datasets) == 1:
+        pyplot.close(figure)
+        figure, panels = _figure(1, len(kinds))
+        panels = panels.T
     scored = stats.scored(runs)
     models = list(dict.fromkeys(runs["model"]))
     with matplotlib.rc_context(STYLE):
@@ -236,7 +240,8 @@ def agreement(pairs: pandas.DataFrame) -> Figure:
                 off = own[column].abs() if column == "points" else (own[column] - 1).abs()
                 x = numpy.sort(off.clip(low, high))
                 share = 100 * numpy.arange(1, len(x) + 1) / len(x)
-                ax.step(numpy.append(x, high), numpy.append(share, 100), where="post", color=colors[pair], label=f"{pair} ({len(x)})")
+                x, share = numpy.append(x, high), numpy.append(share, 100)
+                ax.step(x, share, where="post", color=colors[pair], label=f"{pair} ({len(x) - 1})")
             ax.set(xscale="log", xlabel=label, ylim=(0, 102), xlim=(low, high))
             ax.legend(loc="lower right")
         axes[0, 0].set_ylabel("share of pairs (%)")

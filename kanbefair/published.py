@@ -23,8 +23,9 @@ COLUMNS = [
     "time", "dataset", "model", "widths", "batch_norm", "activation", "batch_size", "epochs", "lr", "seed", "grid", "order",
     "shortcut", "grid_range", "train_metric", "test_metric", "parameters", "flops", "seconds", "seconds_per_epoch",
 ]  # fmt: skip
-EXACT = 1e-9
-"""Relative difference below which two printed metrics are the same digits."""
+SETTINGS = ["widths", "activation", "grid", "order", "shortcut", "grid_range", "lr"]
+EXACT = 1e-6
+"""Points of accuracy below which two printed accuracies are the same digits."""
 
 
 def _embedded(name: str) -> pandas.DataFrame:
@@ -120,7 +121,7 @@ def specs(rows: pandas.DataFrame) -> list[RunSpec]:
 def compare(rows: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
     """Released rows beside our re-runs (a table of `sweep.run`), joined by key: `released` and `ours` are the test metric at
     the last epoch, `points` their difference for accuracies, `ratio` ours over theirs for errors."""
-    columns = ["dataset", "domain", "metric", "model", "widths", "activation", "grid", "order", "shortcut", "grid_range", "lr", "seed", "key", "drawn"]
+    columns = ["dataset", "domain", "metric", "model", *SETTINGS, "seed", "key", "drawn"]
     ours = runs[["key", "test_metric_last"]].rename(columns={"test_metric_last": "ours"}).drop_duplicates("key")
     both = rows[[*columns, "test_metric"]].rename(columns={"test_metric": "released"}).merge(ours, on="key")
     return _differences(both, "released", "ours")
@@ -138,7 +139,8 @@ def duplicates(rows: pandas.DataFrame) -> pandas.DataFrame:
     their constructor ignores (not for symbolic functions, whose data is drawn from the seed). Each pair once, in the
     columns of `compare`, with `first` and `second` in place of released and ours."""
     ignored = (rows["model"] == "KAN") & (rows["domain"] != "symbolic")
-    same = [spec(row | {"seed": 0}).key if free else row["key"] for row, free in zip(rows.to_dict("records"), ignored, strict=True)]
+    keys = zip(rows.to_dict("records"), ignored, strict=True)
+    same = [spec(row | {"seed": 0}).key if free else row["key"] for row, free in keys]
     pairs = []
     for _, group in rows.assign(same=same).groupby("same"):
         for i in range(len(group) - 1):
@@ -151,13 +153,14 @@ def duplicates(rows: pandas.DataFrame) -> pandas.DataFrame:
 
 def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
     """How near two columns of metrics come, per domain and model, from the table of `compare` or `duplicates`: shares in
-    percent. Accuracies: equal in every digit, within 0.15 and 0.5 points. Errors: within 0.1 %, 0.2 %, 5 % and a factor of 1.1."""
+    percent. Accuracies: equal in every digit, within 0.15 and 0.5 points. Errors: within 0.1 %, 0.2 %, 5 % and a
+    factor of 1.1."""
     rows = []
     for (domain, model), own in table.groupby(["domain", "model"], sort=False):
         row = {"domain": domain, "model": model, "rows": len(own)}
         if (own["metric"] == "accuracy").all():
             off = own["points"].abs()
-            row |= {"exact": (off < 1e-6), "within 0.15 points": off <= 0.15, "within 0.5 points": off <= 0.5}
+            row |= {"exact": (off < EXACT), "within 0.15 points": off <= 0.15, "within 0.5 points": off <= 0.5}
         else:
             off = numpy.log(own["ratio"]).abs()
             row |= {
@@ -171,16 +174,15 @@ def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
 def effort(rows: pandas.DataFrame) -> pandas.DataFrame:
     """What each model was given, per dataset: rows, distinct settings (seed aside), seeds, epochs, most hidden units."""
     rows = rows.assign(units=[sum(map(int, widths.split("_"))) for widths in rows["widths"]])
-    fields = ["widths", "activation", "lr", "grid", "order", "shortcut", "grid_range"]
     groups = rows.groupby(["domain", "dataset", "model"], sort=False)
     table = groups.agg(rows=("key", "size"), seeds=("seed", "nunique"), epochs=("epochs", "max"), most_units=("units", "max"))
-    table.insert(1, "tries", groups.apply(lambda own: len(own[fields].drop_duplicates()), include_groups=False))
+    table.insert(1, "tries", groups.apply(lambda own: len(own[SETTINGS].drop_duplicates()), include_groups=False))
     return table.reset_index()
 
 
 def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> pandas.DataFrame:
-    """`rows` with as many tries for KAN as for MLP: per dataset KAN rows drawn at random, `draws` times; the draw's number takes
-    the place of the seed, so that `stats` averages over draws before it takes the interval over datasets."""
+    """`rows` with as many tries for KAN as for MLP: per dataset KAN rows drawn at random, `draws` times; the draw's number
+    takes the place of the seed, so that `stats` averages over draws before it takes the interval over datasets."""
     generator = numpy.random.default_rng(seed)
     parts = []
     for _, own in rows.groupby("dataset"):

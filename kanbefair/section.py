@@ -62,9 +62,8 @@ def begin(variables: dict[str, object], *, extra: Sequence[str] = ()) -> Section
     """
     known = (*PARAMETERS, *extra)
     plain = (str, int, float, bool, list, tuple)
-    given = {
-        name: value for name, value in variables.items() if not name.startswith("_") and name != "In" and isinstance(value, plain)
-    }  # fmt: skip
+    own = {name: value for name, value in variables.items() if not name.startswith("_") and name != "In"}
+    given = {name: value for name, value in own.items() if isinstance(value, plain)}
     for name in given:
         if name not in known:
             raise InputError(f"unknown notebook parameter '{name}'; known: {', '.join(known)}")

@@ -47,24 +47,15 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
         sign = 1.0 if metric == "accuracy" else -1.0
         value = sign * ranked["choice"]
         best = ranked[value > value.cummax().shift(fill_value=-numpy.inf)]
-        parts.append(
-            pandas.DataFrame(
-                {
-                    "dataset": dataset,
-                    "model": model,
-                    "seed": seed,
-                    "metric": metric,
-                    "budget": best[budget],
-                    "score": best["score"],
-                    "key": best["key"],
-                }
-            )  # fmt: skip
-        )
+        names = {"dataset": dataset, "model": model, "seed": seed, "metric": metric}
+        parts.append(best[[budget, "score", "key"]].rename(columns={budget: "budget"}).assign(**names))
     return pandas.concat(parts, ignore_index=True)
 
 
 def at(steps: pandas.DataFrame, budgets: numpy.ndarray) -> numpy.ndarray:
     """The score of one envelope (one dataset, model and seed) at each of `budgets`; NaN below its first."""
+    if steps.empty:
+        return numpy.full(len(budgets), numpy.nan)
     where = numpy.searchsorted(steps["budget"].to_numpy(), budgets, side="right") - 1
     return numpy.where(where < 0, numpy.nan, steps["score"].to_numpy()[where])
 
@@ -91,7 +82,7 @@ def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = ("KAN",
         for (seed, metric), group in steps.groupby(["seed", "metric"]):
             first, second = (at(group[group["model"] == model], budgets) for model in models)
             gain = first - second if metric == "accuracy" else numpy.log10(second / first)
-            rows.append((dataset, seed, metric, budgets[0], budgets[-1], numpy.nanmean(gain)))
+            rows.append((dataset, seed, metric, budgets[0], budgets[-1], pandas.Series(gain).mean()))
     return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain"])
 
 
@@ -114,7 +105,7 @@ def verdict(runs: pandas.DataFrame, domain: str, unit: str | None = None) -> pan
     for budget in BUDGETS:
         table = gains(runs, budget)
         over = unit or ("dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed")
-        units = table.groupby(over)["gain"].mean()
+        units = table.groupby(over)["gain"].mean().dropna()
         gain, low, high = interval(units)
         winner = "KAN" if low > 0 else "MLP" if high < 0 else "tie"
         rows.append({

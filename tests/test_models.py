@@ -6,7 +6,7 @@ from torch import nn
 
 from kanbefair import complexity, fit, models
 from kanbefair.errors import InputError
-from kanbefair.models import KANbeFair, KANbeFair_Text, MLP, MLP_Text
+from kanbefair.models import MLP, KANbeFair, KANbeFair_Text, MLP_Text
 from kanbefair.specs import ACTIVATIONS, RunSpec
 
 SPLINE = {"kan_bspline_grid": 4, "kan_bspline_order": 3, "kan_grid_range": [-1, 1]}

@@ -162,7 +162,6 @@ def test_an_error_verdict_is_in_powers_of_ten():
     assert row["gain"] == pytest.approx(numpy.log10([11, 12, 13]).mean())
 
 
-@pytest.mark.xfail(reason="stats.at cannot read an empty envelope", raises=IndexError, strict=True)
 def test_a_seed_in_which_a_model_only_diverged_is_survived():
     rows = [*even(10), ("A", "KAN", 4, 10, math.nan, math.nan), ("A", "MLP", 4, 10, 50.0, 50.0), ("A", "MLP", 4, 100, 50.0, 50.0)]
     table = stats.verdict(runs(rows), "tabular")

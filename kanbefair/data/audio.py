@@ -18,8 +18,7 @@ from tqdm.auto import tqdm
 
 from kanbefair.data.files import cached, fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
-from kanbefair.data.task import PARTS, Task, make_task, overall_moments
-from kanbefair.data.text import index_split
+from kanbefair.data.task import PARTS, Task, index_split, make_task, overall_moments
 
 VERSION = 1
 """Raise it when the preprocessing below changes: cached tensors are then made anew."""
@@ -158,7 +157,7 @@ URBAN_SOUND_CLIPS, URBAN_SOUND_CLASSES = 8_732, 10
 
 @register("UrbanSound8K", domain="audio")
 def urban_sound(request: Request) -> Task:
-    """UrbanSound8K, 8,732 clips of ten classes of street sounds, split by the paper's rule (`text.index_split`), which
+    """UrbanSound8K, 8,732 clips of ten classes of street sounds, split by the paper's rule (`index_split`), which
     heeds neither the publisher's folds nor that several clips come from one recording."""
 
     def download(path: Path) -> None:

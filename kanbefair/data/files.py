@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from kanbefair.cache import cache_folder
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
 
@@ -122,16 +123,6 @@ def reading(request: Request, path: Path) -> Iterator[None]:
             f"{request.name}: '{path}' is truncated or altered ({_reason(error)}); "
             f"delete it, so that it is downloaded again, or put the publisher's file there"
         ) from error
-
-
-def cache_folder() -> Path:
-    """`KANBEFAIR_CACHE`, else `kanbefair` in the user's cache folder."""
-    named = os.environ.get("KANBEFAIR_CACHE")
-    return (
-        Path(named).expanduser()
-        if named
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kanbefair")
-    )
 
 
 def _identity(request: Request, sources: Iterable[Path], version: int) -> str:

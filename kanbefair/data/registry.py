@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kanbefair.cache import cache_folder
 from kanbefair.data.task import Task
 from kanbefair.errors import InputError, choose
 
@@ -76,8 +77,7 @@ def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
     """
     named = data_dir or os.environ.get("KANBEFAIR_DATA")
     if not named:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "kanbefair"
+        return cache_folder()
     folder = Path(named).expanduser()
     if not folder.is_dir():
         raise InputError(f"data folder '{folder}' does not exist; create it or name another with data_dir / --data-dir")

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from kanbefair.data.files import cached, reading, require
 from kanbefair.data.registry import Request, register
-from kanbefair.data.task import Task, feature_moments, make_task, validation_split
+from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
 
 SKLEARN = {"WineRecognition": datasets.load_wine, "BreastCancer": datasets.load_breast_cancer}
 
@@ -68,9 +68,6 @@ VERSION = 1
 
 ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
 """What the paper's files strip from both ends of a text of a UCI set."""
-
-SPLIT_SPAN = 100_000
-"""The paper splits the numbers below this, whatever the size of the table."""
 
 
 BEAN_PERIMETERS = {1523: 751.259, 6354: 913.848, 6516: 918.682}
@@ -158,8 +155,7 @@ def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.
 def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
     x, y = _read(request, path)
     labels = torch.from_numpy(pandas.factorize(y)[0]).long()
-    span = len(x) if request.name == "Titanic" else SPLIT_SPAN
-    train, test = (part[part < len(x)] for part in train_test_split(numpy.arange(span), test_size=0.2, random_state=42))
+    train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
     published = request.protocol == "published"
     seen = numpy.arange(len(x)) if published else train[validation_split(labels[train])[0]]
     values = _coded(x, numpy.sort(seen), request)

@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 VALIDATION_SHARE = 0.2
+SPLIT_SPAN = 100_000
 PARTS = ("train", "valid", "test")
 
 
@@ -76,6 +77,13 @@ def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
         labels = None
     fit, valid = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=0, stratify=labels)
     return torch.from_numpy(numpy.sort(fit)), torch.from_numpy(numpy.sort(valid))
+
+
+def index_split(rows: int, span: int = SPLIT_SPAN) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Row numbers (train, test) by the paper's rule for sets without a split of their own: the numbers below `span` are split
+    4 to 1 in a fixed random order, and those that the set has are kept (protocol.md: Datasets)."""
+    train, test = train_test_split(numpy.arange(span), test_size=0.2, random_state=42)
+    return train[train < rows], test[test < rows]
 
 
 def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,20 +11,15 @@ from importlib.resources import files
 from itertools import chain, islice
 from pathlib import Path
 
-import numpy
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from kanbefair.data.files import cached, fetch, fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
-from kanbefair.data.task import PARTS, Task, validation_split
+from kanbefair.data.task import PARTS, Task, index_split, validation_split
 
 VERSION = 1
 """Raise it when the preprocessing below changes: cached tensors are then made anew."""
-
-SPLIT_SPAN = 100_000
-"""The paper splits the numbers below this, whatever the number of rows."""
 
 UNKNOWN = "<unk>"
 LIBRARIES = ("numpy", "scipy", "sklearn", "pandas")
@@ -149,14 +144,6 @@ COLA = {
     )
 }  # fmt: skip
 IMDB = Table("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
-
-
-def index_split(rows: int) -> tuple[list[int], list[int]]:
-    """Row numbers (train, test) by the paper's rule for sets without a split of their own (protocol.md: Datasets)."""
-    return tuple(
-        part[part < rows].tolist()
-        for part in train_test_split(numpy.arange(SPLIT_SPAN), test_size=0.2, random_state=42)
-    )
 
 
 def read(request: Request, path: Path, table: Table) -> Rows:
