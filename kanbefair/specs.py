@@ -92,6 +92,8 @@ class RunSpec:
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
         _at_least("seed", self.seed, 0)
+        if self.seed >= 2**32:
+            raise InputError(f"seed is {self.seed}; it must be below 2**32, as numpy's seeds are")
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"lr is {self.lr!r}; it must be a number above 0")
         for name, allowed in (

@@ -177,7 +177,9 @@ def check_device(device: str) -> str:
     try:
         kind = torch.device(device).type
     except RuntimeError:
-        raise InputError(f"unknown device '{device}'; use cpu or cuda") from None
+        kind = ""
+    if kind not in ("cpu", "cuda"):
+        raise InputError(f"unknown device '{device}'; use cpu or cuda")
     if kind == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device '{device}' is not there: PyTorch sees no GPU; use device cpu")
     return device

@@ -65,7 +65,10 @@ def run(args: argparse.Namespace) -> dict:
     """Train the run that the flags describe, or read its record if it has been trained before; returns the record."""
     spec = spec_of(args)
     device = check_device(args.device)
+    if args.test_batch_size is not None and args.test_batch_size < 1:
+        raise InputError(f"test-batch-size is {args.test_batch_size}; it must be a whole number of at least 1")
     task = load(spec.dataset, args.data_dir, protocol=spec.protocol, seed=spec.seed)
+    spec.check_task(task)
     store = Store(f"{args.out}/results/runs")
     record = store.read(spec.key)
     if record is None:
