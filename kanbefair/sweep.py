@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
@@ -116,10 +118,19 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
 _epochs_done = None
 
 
-def _start_worker(counter: object) -> None:
+def _start_worker(counter: object, parent: int | None = None) -> None:
+    """Set up the process that trains; given a `parent`, it ends when that process has ended, however that came."""
     global _epochs_done
     _epochs_done = counter
     torch.set_num_threads(1)
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
 
 
 def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str, train: Trainer) -> None:
@@ -205,7 +216,7 @@ def _in_process(arguments: Sequence[tuple], counter: object, workers: int) -> It
 
 def _in_pool(arguments: Sequence[tuple], counter: object, workers: int) -> Iterator[None]:
     context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(counter,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(counter, os.getpid())) as pool:
         pending = {pool.submit(_run_stack, *entry) for entry in arguments}
         try:
             while pending:
