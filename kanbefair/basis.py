@@ -20,8 +20,7 @@ def _polynomials(order: int) -> Tensor:
         zero = Polynomial([0.0])
         padded = [zero, *pieces, zero]
         pieces = [
-            Polynomial([k - r, 1.0]) / k * padded[r] + Polynomial([1.0 + r, -1.0]) / k * padded[r + 1]
-            for r in range(k + 1)
+            Polynomial([k - r, 1.0]) / k * padded[r] + Polynomial([1.0 + r, -1.0]) / k * padded[r + 1] for r in range(k + 1)
         ]
     table = numpy.zeros((order + 1, order + 1))
     for r, piece in enumerate(pieces):
@@ -35,9 +34,7 @@ def blending_matrix(order: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return _polynomials(order).to(dtype)
 
 
-def locate(
-    x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where x lies in the extended grid.
 
     Returns the interval number (int64, 0 … G+2K−1), the fraction within the interval, and whether x lies in the extended

@@ -37,6 +37,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         for entry in ("papermill", "execution"):
             cell.metadata.pop(entry, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
         if cell.cell_type == "code":
             ignored = VOLATILE_TAG in cell.metadata.get("tags", [])
             cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]

@@ -141,9 +141,7 @@ def kan_linear(
     of the grid, hold S values; b is one of `SHORTCUTS` and has no base if None. Returns (S, B, out).
     """
     base = bias.new_empty(0) if base is None else base
-    return torch.ops.kanbefair.kan_linear(
-        x, coefficients, scale, base, bias, low, high, grid, order, SHORTCUTS[shortcut]
-    )
+    return torch.ops.kanbefair.kan_linear(x, coefficients, scale, base, bias, low, high, grid, order, SHORTCUTS[shortcut])
 
 
 def spline_activation(x: Tensor, coefficients: Tensor, low: Tensor, high: Tensor, *, grid: int, order: int) -> Tensor:

@@ -76,9 +76,7 @@ class Grid(nn.Module):
     `basis.fit_coefficients_released`).
     """
 
-    def __init__(
-        self, grid: int, order: int, grid_ranges: list[tuple[float, float]], *, released: bool | None = None
-    ):
+    def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]], *, released: bool | None = None):
         super().__init__()
         self.grid, self.order, self.released = grid, order, released
         ends = torch.tensor(grid_ranges, dtype=torch.float32)

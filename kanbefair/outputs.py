@@ -50,7 +50,5 @@ def writable(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(
-            f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out"
-        ) from None
+        raise InputError(f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out") from None
     return folder

@@ -12,7 +12,7 @@ import seaborn
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from kanbefair import stats
 from kanbefair.outputs import Outputs
@@ -23,7 +23,7 @@ COLORS = {
 }  # fmt: skip
 MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
 LABELS = {
-    "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values, embedding included",
+    "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values with embedding",
     "flops_shared": "FLOPs, bases shared", "flops_local": "FLOPs, non-zero bases only",
     "accuracy": "test accuracy (%)", "mae": "test mean |error|",
 }  # fmt: skip
@@ -36,7 +36,8 @@ STYLE = {
 PANEL = (2.45, 2.0)
 
 
-def _figure(rows: int, columns: int, width: float | None = None, height: float | None = None, **options) -> tuple:
+def new_figure(rows: int, columns: int, width: float | None = None, height: float | None = None, **options) -> tuple:
+    """A figure in the package's style and its axes (rows, columns); width and height in inches."""
     with matplotlib.rc_context(STYLE):
         size = (width or PANEL[0] * columns, height or PANEL[1] * rows)
         return pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
@@ -45,9 +46,7 @@ def _figure(rows: int, columns: int, width: float | None = None, height: float |
 def save(figure: Figure, outputs: Outputs, name: str) -> Figure:
     """Write `figures/<profile>/<name>.pdf` and `.png`, without dates, so that equal figures are equal files."""
     with matplotlib.rc_context(STYLE):
-        figure.savefig(
-            outputs.figures / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None}
-        )
+        figure.savefig(outputs.figures / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
         figure.savefig(outputs.figures / f"{name}.png", metadata={"Software": None})
     pyplot.close(figure)
     return figure
@@ -74,10 +73,10 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
     datasets = list(dict.fromkeys(runs["dataset"]))
     wrap = min(len(datasets), 5)
     lines = math.ceil(len(datasets) / wrap)
-    figure, panels = _figure(lines * len(kinds), wrap, width=max(PANEL[0] * wrap * (0.72 if wrap > 3 else 1), 5.0))
+    figure, panels = new_figure(lines * len(kinds), wrap, width=max(PANEL[0] * wrap * (0.72 if wrap > 3 else 1), 5.0))
     if len(datasets) == 1:
         pyplot.close(figure)
-        figure, panels = _figure(1, len(kinds))
+        figure, panels = new_figure(1, len(kinds))
         panels = panels.T
     scored = stats.scored(runs)
     models = list(dict.fromkeys(runs["model"]))
@@ -110,25 +109,29 @@ def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str, dataset: str, *, 
     metric = own["metric"].iloc[0]
     axes.set_xscale("log")
     if metric == "mae":
-        axes.set_yscale("log")
+        _error_axis(axes)
     else:
         top = own["score"].max()
-        axes.set_ylim(
-            max(own["score"].quantile(0.1) - 2, 0), min(top + 0.08 * (top - own["score"].quantile(0.1)) + 0.5, 100.5)
-        )
+        axes.set_ylim(max(own["score"].quantile(0.1) - 2, 0), min(top + 0.08 * (top - own["score"].quantile(0.1)) + 0.5, 100.5))
     axes.set_title(short(dataset))
     axes.set_xlabel(LABELS[kind])
     if first:
         axes.set_ylabel(LABELS[metric])
 
 
+def _error_axis(axes: Axes) -> None:
+    """A logarithmic axis that is labelled at 1, 2 and 5 of each decade where it spans few of them."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 30 else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _gain_text(row: pandas.Series) -> str:
-    winner = "tie" if row["winner"] == "tie" else f"{row['winner']} wins"
-    if row["metric"] == "mae":
-        factor = 10 ** abs(row["gain"])
-        lower = "KAN" if row["gain"] > 0 else "MLP"
-        return f"{winner}: {lower} error {factor:.2g}× lower"
-    return f"{winner}: KAN {row['gain']:+.1f} points"
+    better = "KAN" if row["gain"] > 0 else "MLP"
+    size = f"error {10 ** abs(row['gain']):.2g}× lower" if row["metric"] == "mae" else f"{abs(row['gain']):.1f} points ahead"
+    return f"tie ({better} {size})" if row["winner"] == "tie" else f"{better} wins, {size}"
 
 
 def verdict(table: pandas.DataFrame) -> Figure:
@@ -137,7 +140,7 @@ def verdict(table: pandas.DataFrame) -> Figure:
     with matplotlib.rc_context(STYLE):
         kinds = [metric for metric in ("accuracy", "mae") if (table["metric"] == metric).any()]
         rows = [table[table["metric"] == metric]["domain"].nunique() for metric in kinds]
-        figure, panels = _figure(len(kinds), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
+        figure, panels = new_figure(len(kinds), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
         styles = {"parameters": ("o", 0.17, "equal parameters"), "flops": ("D", -0.17, "equal FLOPs")}
         for axes, metric in zip(panels[:, 0], kinds, strict=True):
             own = table[table["metric"] == metric]
@@ -147,9 +150,7 @@ def verdict(table: pandas.DataFrame) -> Figure:
                 y = domains.index(row["domain"]) + shift
                 color = COLORS.get(row["winner"], "0.4")
                 bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
-                axes.errorbar(
-                    row["gain"], y, xerr=bar, fmt=marker, color=color, markersize=4.5, capsize=2.5, linewidth=1.2
-                )
+                axes.errorbar(row["gain"], y, xerr=bar, fmt=marker, color=color, markersize=4.5, capsize=2.5, linewidth=1.2)
                 axes.annotate(
                     _gain_text(row), (1.01, y), xycoords=("axes fraction", "data"), va="center", color=color, fontsize=7,
                     annotation_clip=False,
@@ -159,7 +160,10 @@ def verdict(table: pandas.DataFrame) -> Figure:
             axes.set_ylim(-0.5, len(domains) - 0.5)
             axes.grid(axis="y", visible=False)
             if metric == "mae":
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{10**v:g}×"))
+                ends = axes.get_xlim()
+                ticks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
+                ticks = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
+                axes.set_xticks([math.log10(tick) for tick in ticks], [f"{tick:g}×" for tick in ticks])
                 axes.set_xlabel("error of MLP ÷ error of KAN   (right of 1×: KAN better)")
             else:
                 axes.set_xlabel("accuracy of KAN − accuracy of MLP, points   (right of 0: KAN better)")
@@ -175,7 +179,7 @@ def beside(table: pandas.DataFrame) -> Figure:
     """Scores of KAN and MLP in two sources side by side, a panel per domain; columns domain, source, model, metric, score,
     low and high (an interval; equal to the score where there is none)."""
     domains = list(dict.fromkeys(table["domain"]))
-    figure, panels = _figure(1, len(domains), height=2.2, width=max(1.4 * len(domains), 3.0))
+    figure, panels = new_figure(1, len(domains), height=2.2, width=max(1.4 * len(domains), 3.0))
     with matplotlib.rc_context(STYLE):
         for axes, domain in zip(panels[0], domains, strict=True):
             own = table[table["domain"] == domain]
@@ -193,7 +197,7 @@ def beside(table: pandas.DataFrame) -> Figure:
             axes.grid(axis="x", visible=False)
             error_metric = own["metric"].iloc[0] == "mae"
             if error_metric:
-                axes.set_yscale("log")
+                _error_axis(axes)
             axes.set_ylabel("mean |error|" if error_metric else "accuracy (%)")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
@@ -202,7 +206,7 @@ def beside(table: pandas.DataFrame) -> Figure:
 def counting(table: pandas.DataFrame) -> Figure:
     """FLOPs by definition for networks of equal paper parameters (columns parameters, model, flops, flops_shared,
     flops_local), and KAN over MLP for each definition."""
-    figure, panels = _figure(1, 2, width=6.4, height=2.5)
+    figure, panels = new_figure(1, 2, width=6.4, height=2.5)
     lines = {"flops": "-", "flops_shared": "--", "flops_local": ":"}
     with matplotlib.rc_context(STYLE):
         for model, own in table.groupby("model"):
@@ -232,7 +236,7 @@ def agreement(pairs: pandas.DataFrame) -> Figure:
         ("points", "difference of at most … points", 0.01, 10), ("ratio", "relative difference of at most …", 1e-5, 10),
     ]  # fmt: skip
     panels = [panel for panel in panels if pairs[panel[0]].notna().any()]
-    figure, axes = _figure(1, len(panels), width=3.2 * len(panels), height=2.4, sharey=True)
+    figure, axes = new_figure(1, len(panels), width=3.2 * len(panels), height=2.4, sharey=True)
     colors = dict(zip(dict.fromkeys(pairs["pair"]), _PALETTE, strict=False))
     with matplotlib.rc_context(STYLE):
         for ax, (column, label, low, high) in zip(axes[0], panels, strict=True):

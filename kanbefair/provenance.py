@@ -22,9 +22,7 @@ def commit() -> str:
         last = subprocess.run(
             [*git, "log", "-1", "--format=%h", "--abbrev=10", "--", *paths], capture_output=True, text=True, check=True
         )
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True
-        )
+        dirty = subprocess.run([*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return (last.stdout.strip() or "uncommitted") + ("+" if dirty.stdout.strip() else "")

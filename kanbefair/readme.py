@@ -9,23 +9,51 @@ import pandas
 from kanbefair.outputs import PROJECT, Outputs
 from kanbefair.section import sentences
 
-BLOCK = re.compile(r"(<!-- verdict:start[^\n]*-->\n).*?(<!-- verdict:end -->)", re.DOTALL)
-
 
 def verdict_block(verdict: pandas.DataFrame) -> str:
     """The verdict table as a Markdown list."""
-    return sentences(verdict).data + "\n"
+    return sentences(verdict).data
 
 
-def updated(text: str, verdict: pandas.DataFrame) -> str:
-    """README text with its verdict block made anew."""
-    return BLOCK.sub(lambda found: found[1] + verdict_block(verdict) + found[2], text)
+def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -> str:
+    """How near our re-runs come to the released rows, beside how near the authors' duplicates come to each other: one line
+    per domain and model."""
+    both = agreement.merge(duplicates, on=["domain", "model"], how="left", suffixes=("", " twice"))
+    lines = ["| domain | model | rows re-run | agree | released twice | agree |", "| --- | --- | --- | --- | --- | --- |"]
+    for _, row in both.iterrows():
+        shares = ("exact", "within 0.5 points") if row["domain"] != "symbolic" else ("within 0.2 %", "within 5 %")
+        ours, theirs = (_shares(row, shares, suffix) for suffix in ("", " twice"))
+        twice = "–" if pandas.isna(row["rows twice"]) else f"{row['rows twice']:.0f} pairs"
+        lines.append(f"| {row['domain']} | {row['model']} | {row['rows']} | {ours} | {twice} | {theirs} |")
+    return "\n".join(lines)
+
+
+def _shares(row: pandas.Series, names: tuple[str, ...], suffix: str) -> str:
+    found = [(name, row.get(name + suffix)) for name in names]
+    return ", ".join(f"{value:.0f} % {name}" for name, value in found if not pandas.isna(value)) or "–"
+
+
+def updated(text: str, blocks: dict[str, str]) -> str:
+    """`text` with what stands between `<!-- NAME:start … -->` and `<!-- NAME:end -->` replaced by each named block."""
+    for name, block in blocks.items():
+        pattern = re.compile(rf"(<!-- {name}:start[^\n]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+        text = pattern.sub(lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text)
+    return text
+
+
+def blocks() -> dict[str, str]:
+    """All blocks of the README, from the committed tables."""
+    embedded, paper = Outputs("embedded"), Outputs("paper")
+    return {
+        "verdict": verdict_block(embedded.read("verdict")),
+        "agreement": agreement_block(paper.read("published_agreement"), paper.read("published_agreement_duplicates")),
+    }
 
 
 def main() -> int:
     """Update README.md in place; returns 0."""
     readme = Path(PROJECT / "README.md")
-    readme.write_text(updated(readme.read_text(), Outputs("embedded").read("verdict")))
+    readme.write_text(updated(readme.read_text(), blocks()))
     return 0
 
 

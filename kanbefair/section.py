@@ -7,7 +7,7 @@ import pandas
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from kanbefair import cost, plots, sweep
+from kanbefair import cost, fit, plots, sweep
 from kanbefair.errors import InputError
 from kanbefair.outputs import Outputs
 from kanbefair.specs import RunSpec
@@ -25,11 +25,12 @@ class Section:
     workers: int
     outputs: Outputs
 
-    def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
+    def train(self, name: str, specs: Sequence[RunSpec], train: sweep.Trainer = fit.train) -> pandas.DataFrame:
         """Train what is missing of `specs`, write the table `name` of all of them, and return it as written."""
         table = sweep.run(
-            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name
-        )
+            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name,
+            train=train,
+        )  # fmt: skip
         return self.outputs.write(name, table)
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
@@ -37,9 +38,7 @@ class Section:
         minutes."""
         if self.profile != "paper":
             return None
-        return cost.estimate(
-            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers
-        )
+        return cost.estimate(specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers)
 
     def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
         """Write the table `name` and return it as written."""
@@ -67,12 +66,8 @@ def begin(variables: dict[str, object], *, extra: Sequence[str] = ()) -> Section
     for name in given:
         if name not in known:
             raise InputError(f"unknown notebook parameter '{name}'; known: {', '.join(known)}")
-    profile, data_dir, device, workers, out = (
-        _typed(given, name, int if name == "workers" else str) for name in PARAMETERS
-    )
-    return Section(
-        profile, data_dir, sweep.check_device(device), sweep.worker_count(workers, device), Outputs(profile, out)
-    )
+    profile, data_dir, device, workers, out = (_typed(given, name, int if name == "workers" else str) for name in PARAMETERS)
+    return Section(profile, data_dir, sweep.check_device(device), sweep.worker_count(workers, device), Outputs(profile, out))
 
 
 def _typed(given: dict[str, object], name: str, kind: Callable) -> object:

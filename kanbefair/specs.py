@@ -108,9 +108,7 @@ class RunSpec:
         if self.grid_range is not None:
             ends = tuple(float(end) for end in self.grid_range)
             if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
-                raise InputError(
-                    f"grid range is {list(self.grid_range)}; it needs two ends, the first below the second"
-                )
+                raise InputError(f"grid range is {list(self.grid_range)}; it needs two ends, the first below the second")
             self._set("grid_range", ends)
 
     @property

@@ -70,8 +70,7 @@ def _plain(value: object) -> object:
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [
-            float(f"{entry:.7g}") if isinstance(entry, float) and math.isfinite(entry) else _plain(entry)
-            for entry in value
+            float(f"{entry:.7g}") if isinstance(entry, float) and math.isfinite(entry) else _plain(entry) for entry in value
         ]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

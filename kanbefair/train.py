@@ -20,9 +20,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
     p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
     p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")
-    p.add_argument(
-        "--dataset", default="Digits", help="a registered dataset (default Digits, which ships with the package)"
-    )
+    p.add_argument("--dataset", default="Digits", help="a registered dataset (default Digits, which ships with the package)")
     p.add_argument("--batch-size", type=int, default=128)
     p.add_argument("--test-batch-size", type=int, help="rows evaluated at once (default: as memory allows)")
     p.add_argument("--epochs", type=int, default=20)
@@ -35,9 +33,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--kan_bspline_grid", type=int, default=5, help="splines: number of grid intervals G")
     p.add_argument("--kan_bspline_order", type=int, default=3, help="splines: polynomial order K")
     p.add_argument("--kan_shortcut_name", default="silu", help="KAN: silu, identity or zero")
-    p.add_argument(
-        "--kan_grid_range", type=float, nargs=2, default=[-1.0, 1.0], help="splines: the two ends of the grid"
-    )
+    p.add_argument("--kan_grid_range", type=float, nargs=2, default=[-1.0, 1.0], help="splines: the two ends of the grid")
     p.add_argument("--protocol", default="published", help=f"{' or '.join(PROTOCOLS)} (default published)")
     p.add_argument("--data-dir", help="folder with the real datasets (default: $KANBEFAIR_DATA, else the user's cache)")
     p.add_argument("--device", default="cpu", help="cpu or cuda")

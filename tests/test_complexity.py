@@ -109,7 +109,9 @@ def test_matrix_products_agree_with_torchs_counter(rows):
     # the paper charges the matrix products and, per output, the activation
     assert count(mlp).flops * rows == matmul_flops(models.network(mlp), x) + (4 + 3 + 2) * rows
     for family in ("BSpline_MLP", "BSpline_First_MLP"):
-        assert matmul_flops(models.network(Shape(family=family, widths=(6, 4, 3, 2), grid=4, order=2)), x) == 2 * products * rows
+        assert (
+            matmul_flops(models.network(Shape(family=family, widths=(6, 4, 3, 2), grid=4, order=2)), x) == 2 * products * rows
+        )
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)

@@ -187,8 +187,8 @@ def test_a_task_moves_as_a_whole(toy):
 
 @pytest.mark.parametrize("name", list(symbolic.PLANE))
 def test_published_functions_are_drawn_as_the_paper_draws_them(name):
-    numpy.random.seed(77)
-    train, test = numpy.random.rand(1000, 2), numpy.random.rand(1000, 2)
+    stream = numpy.random.RandomState(77)
+    train, test = stream.rand(1000, 2), stream.rand(1000, 2)
     task = data.load(name, protocol="published", seed=77)
     assert torch.equal(task.x_train, torch.from_numpy(train).float())
     assert torch.equal(task.x_test, torch.from_numpy(test).float())

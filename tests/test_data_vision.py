@@ -235,9 +235,7 @@ def test_colour_images_stay_uint8_and_are_normalised_as_torchvision_does(name, k
     assert torch.equal(task.inputs(task.x_train), torch.stack([image for image, _ in dataset]))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"), [([10] * 9, "9 labels up to 10 of 10 classes"), ([1, 2], "9 images, 2 labels")]
-)
+@pytest.mark.parametrize(("wrong", "said"), [([10] * 9, "9 labels up to 10 of 10 classes"), ([1, 2], "9 images, 2 labels")])
 def test_labels_that_do_not_fit_are_told(wrong, said, root):
     WRITERS["KMNIST"](root)
     write_idx(root / "KMNIST/raw/t10k-labels-idx1-ubyte", numpy.uint8(wrong), packed=False)
@@ -277,9 +275,7 @@ def test_principal_components_come_from_the_rows_trained_on(root):
     after = data.load("MNIST_PCA_4", root)
     assert torch.allclose(after.x_train, fair.x_train, atol=1e-4)
     assert not torch.allclose(after.x_valid, fair.x_valid, atol=1e-4)
-    assert not torch.allclose(
-        data.load("MNIST_PCA_4", root, protocol="published").x_train, published.x_train, atol=1e-4
-    )
+    assert not torch.allclose(data.load("MNIST_PCA_4", root, protocol="published").x_train, published.x_train, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["MNIST_PCA_0", "MNIST_PCA_785", "MNIST_PCA_n"])

@@ -24,9 +24,7 @@ def kan(inputs, outputs, grid, order, shortcut, dtype, runs=3):
 
 
 def spline(features, grid, order, dtype, runs=3):
-    return fill(
-        SplineActivation(features, grid=grid, order=order, grid_ranges=[RANGES[s % 3] for s in range(runs)]), dtype
-    )
+    return fill(SplineActivation(features, grid=grid, order=order, grid_ranges=[RANGES[s % 3] for s in range(runs)]), dtype)
 
 
 def fill(layer, dtype):

@@ -104,7 +104,12 @@ def test_gains_are_per_dataset_and_seed():
         for dataset in "AB" for model in ("KAN", "MLP") for seed in (1, 2) for size in (10, 100)
     ]  # fmt: skip
     table = stats.gains(runs(rows), "parameters")
-    assert table[["dataset", "seed", "gain"]].to_numpy().tolist() == [["A", 1, 1.0], ["A", 2, 2.0], ["B", 1, 1.0], ["B", 2, 2.0]]
+    assert table[["dataset", "seed", "gain"]].to_numpy().tolist() == [
+        ["A", 1, 1.0],
+        ["A", 2, 2.0],
+        ["B", 1, 1.0],
+        ["B", 2, 2.0],
+    ]
 
 
 def test_interval_is_students():
@@ -163,7 +168,12 @@ def test_an_error_verdict_is_in_powers_of_ten():
 
 
 def test_a_seed_in_which_a_model_only_diverged_is_survived():
-    rows = [*even(10), ("A", "KAN", 4, 10, math.nan, math.nan), ("A", "MLP", 4, 10, 50.0, 50.0), ("A", "MLP", 4, 100, 50.0, 50.0)]
+    rows = [
+        *even(10),
+        ("A", "KAN", 4, 10, math.nan, math.nan),
+        ("A", "MLP", 4, 10, 50.0, 50.0),
+        ("A", "MLP", 4, 100, 50.0, 50.0),
+    ]
     table = stats.verdict(runs(rows), "tabular")
     assert table["gain"].notna().all()
 
@@ -174,7 +184,9 @@ def test_matched_budgets_worked_by_hand():
     numpy.testing.assert_allclose(table["at"], [10, 10**1.5, 100, 100, 10**2.5, 1000])
     half = student.ppf(0.975, 2) / math.sqrt(3)
     numpy.testing.assert_allclose(table[["KAN", "MLP", "gain"]], [[60, 50, 10]] * 6)
-    numpy.testing.assert_allclose(table[["KAN_low", "KAN_high", "gain_low", "gain_high"]].iloc[0], [60 - half, 60 + half, 10 - half, 10 + half])
+    numpy.testing.assert_allclose(
+        table[["KAN_low", "KAN_high", "gain_low", "gain_high"]].iloc[0], [60 - half, 60 + half, 10 - half, 10 + half]
+    )
 
 
 def test_best_is_the_validations_choice_whatever_its_size():

@@ -25,7 +25,8 @@ def ranges(specs):
             family=spec.model, widths=(*inside, *spec.widths, task.output_size), grid=spec.grid, order=spec.order,
             shortcut=spec.shortcut, activation=spec.activation, batch_norm=bool(spec.batch_norm),
         )))  # fmt: skip
-    return {kind: (min(values), max(values)) for kind in ("parameters", "flops") for values in [[getattr(c, kind) for c in counts]]}
+    kinds = {kind: [getattr(own, kind) for own in counts] for kind in ("parameters", "flops")}
+    return {kind: (min(values), max(values)) for kind, values in kinds.items()}
 
 
 @pytest.mark.parametrize("profile", ["smoke", "embedded", "paper"])

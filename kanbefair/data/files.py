@@ -102,9 +102,7 @@ def require(request: Request, relative: str, *, download: Callable[[Path], objec
         except Exception as error:
             problem += f" and the download failed ({_reason(error)})"
     if not path.exists():
-        raise InputError(
-            f"{request.name}: '{path}' {problem}; {hint}, or name another folder with data_dir / --data-dir"
-        )
+        raise InputError(f"{request.name}: '{path}' {problem}; {hint}, or name another folder with data_dir / --data-dir")
     return path
 
 

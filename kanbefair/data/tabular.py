@@ -29,9 +29,7 @@ def sklearn_table(request: Request) -> Task:
     x, y = SKLEARN[request.name](return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
-    return make_task(
-        request.name, "tabular", request.protocol, (x_train, y_train), (x_test, y_test), moments=feature_moments
-    )
+    return make_task(request.name, "tabular", request.protocol, (x_train, y_train), (x_test, y_test), moments=feature_moments)
 
 
 @dataclass(frozen=True)

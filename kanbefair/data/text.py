@@ -43,9 +43,7 @@ def tokens(text: str) -> list[str]:
 def vocabulary(texts: Iterable[list[str]], least_count: int = 1) -> dict[str, int]:
     """Token -> number: `<unk>` is 0, then the tokens seen at least `least_count` times, the most frequent first."""
     counts = Counter(chain.from_iterable(texts))
-    known = sorted(
-        (token for token in counts if counts[token] >= least_count), key=lambda token: (-counts[token], token)
-    )
+    known = sorted((token for token in counts if counts[token] >= least_count), key=lambda token: (-counts[token], token))
     return {token: number for number, token in enumerate([UNKNOWN, *(token for token in known if token != UNKNOWN)])}
 
 

@@ -31,9 +31,7 @@ def digits(request: Request) -> Task:
     x, y = load_digits(return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
-    return make_task(
-        "Digits", "vision", request.protocol, (x_train, y_train), (x_test, y_test), moments=overall_moments
-    )
+    return make_task("Digits", "vision", request.protocol, (x_train, y_train), (x_test, y_test), moments=overall_moments)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+import doctest
+import importlib
+import pkgutil
+import re
+import tomllib
+from importlib.metadata import version
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import kanbefair
+from kanbefair.outputs import PROJECT
+
+PROJECT_FILE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+PINS = [*PROJECT_FILE["dependencies"], *(pin for group in PROJECT_FILE["optional-dependencies"].values() for pin in group)]
+LOCK = (PROJECT / "requirements.lock").read_text().splitlines()
+MODULES = [name for _, name, _ in pkgutil.walk_packages(kanbefair.__path__, "kanbefair.")]
+
+
+def here(line):
+    """The requirement of a line of the lock, or None if it is for another platform."""
+    requirement = Requirement(line)
+    return requirement if requirement.marker is None or requirement.marker.evaluate() else None
+
+
+LOCKED = {requirement.name: requirement for requirement in map(here, LOCK) if requirement}
+
+
+@pytest.mark.parametrize("line", LOCK)
+def test_the_lock_holds_exact_versions_and_no_addresses(line):
+    assert re.fullmatch(r"[a-z0-9._-]+==[0-9][a-z0-9.]*( ; [a-z_]+ .*)?", line)
+    assert "/" not in line
+    assert Requirement(line).url is None
+
+
+@pytest.mark.parametrize("pin", PINS)
+def test_every_pin_of_the_project_is_in_the_lock(pin):
+    pinned = Requirement(pin)
+    assert str(pinned.specifier).startswith("==")
+    assert LOCKED[pinned.name].specifier == pinned.specifier
+
+
+def test_torch_and_its_two_companions_are_the_versions_that_fit():
+    pins = {Requirement(pin).name: str(Requirement(pin).specifier) for pin in PINS}
+    assert (pins["torch"], pins["torchvision"], pins["torchaudio"]) == ("==2.11.0", "==0.26.0", "==2.11.0")
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_what_is_installed_is_what_is_locked(name):
+    assert version(name) in LOCKED[name].specifier
+
+
+def test_conda_gets_python_and_the_locked_project_and_no_pins_of_its_own():
+    text = (PROJECT / "environment.yml").read_text()
+    environment = yaml.safe_load(text)
+    python, pip, by_pip = environment["dependencies"]
+    name, release = python.split("=")
+    assert name == "python"
+    assert SpecifierSet(PROJECT_FILE["requires-python"]).contains(f"{release}.0")
+    assert pip == "pip"
+    assert by_pip == {"pip": ["-r requirements.lock", "-e ."]}
+    assert environment["name"] == PROJECT_FILE["name"]
+    assert "==" not in text
+    assert "://" not in text
+
+
+def test_make_installs_from_the_lock():
+    makefile = (PROJECT / "Makefile").read_text()
+    assert "pip install --quiet --disable-pip-version-check -r requirements.lock" in makefile
+    assert not re.search(r"pip install[^\n]*==", makefile)
+    assert "make test" in (PROJECT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_hold(name):
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0

@@ -1,0 +1,146 @@
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+from nbformat import v4
+
+from kanbefair import execute
+from kanbefair.errors import InputError
+from kanbefair.outputs import PROJECT
+from kanbefair.section import PARAMETERS
+
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+VALUES = 'profile: str = "embedded"\ndata_dir: str = ""\ndevice: str = "cpu"\nworkers: int = 0\nout: str = ""'
+
+
+def notebook(*sources, parameters=VALUES):
+    first = v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    made = v4.new_notebook(cells=[first, *map(v4.new_code_cell, sources)])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return made
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A folder of small notebooks in place of the project's: `good`, `fails`, `other_parameters`."""
+    folder = tmp_path / "book"
+    folder.mkdir()
+    begin = "from kanbefair.section import begin\nsection = begin(globals())"
+    nbformat.write(
+        notebook(begin, "print(section.profile)\nimport sys\nprint('noise', file=sys.stderr)"), folder / "01_good.ipynb"
+    )
+    nbformat.write(notebook("raise KeyError('what went wrong')"), folder / "02_fails.ipynb")
+    nbformat.write(notebook(begin, "print(1)", parameters=VALUES + "\nrows: int = 3"), folder / "00_last.ipynb")
+    monkeypatch.setattr(execute, "NOTEBOOKS", folder)
+    return folder
+
+
+def call(tmp_path, *flags):
+    return execute.main([*flags, "--profile", "smoke", "--out", str(tmp_path / "made")])
+
+
+def test_the_verdict_comes_last(book):
+    assert execute.names() == ["01_good", "02_fails", "00_last"]
+
+
+def test_a_notebook_is_executed_and_kept_without_what_changes(book, tmp_path, capsys):
+    assert call(tmp_path, "01_good") == 0
+    path = tmp_path / "made" / "results" / "smoke" / "notebooks" / "01_good.ipynb"
+    first = path.read_bytes()
+    kept = nbformat.read(path, as_version=4)
+    assert kept.cells[-1].outputs == [{"output_type": "stream", "name": "stdout", "text": "smoke\n"}]
+    assert not any(b"papermill" in line and b"injected" not in line for line in first.splitlines())
+    assert call(tmp_path, "01_good") == 0
+    assert path.read_bytes() == first
+
+
+def test_a_failing_notebook_ends_in_exit_2_and_is_kept_for_inspection(book, tmp_path, capsys):
+    assert call(tmp_path, "02_fails") == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    path = tmp_path / "made" / "results" / "smoke" / "notebooks" / "02_fails.ipynb"
+    assert lines == [f"error: notebook 02_fails failed: KeyError: 'what went wrong' (see {path})"]
+    assert path.is_file()
+
+
+def test_an_unknown_notebook_parameter_ends_in_an_error(book, tmp_path):
+    with pytest.raises(InputError, match="00_last failed: InputError: unknown notebook parameter 'rows'; known: profile"):
+        execute.execute("00_last", {"profile": "smoke", "out": str(tmp_path / "made")})
+
+
+@pytest.mark.parametrize(("flags", "words"), [
+    (["01_god"], "unknown notebook '01_god'; did you mean '01_good'"),
+    (["--profile", "smok"], "unknown profile 'smok'; did you mean 'smoke'"),
+])  # fmt: skip
+def test_bad_input_executes_nothing(book, tmp_path, capsys, monkeypatch, flags, words):
+    monkeypatch.setattr(papermill, "execute_notebook", None)
+    assert execute.main(["--profile", "smoke", "--out", str(tmp_path / "made"), *flags]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.glob("made/**/*.ipynb")) == []
+
+
+def test_a_folder_that_cannot_be_written(book, unwritable, capsys):
+    assert execute.main(["--profile", "smoke", "--out", str(unwritable), "01_good"]) == 2
+    assert "error: cannot write to folder" in capsys.readouterr().err
+
+
+def test_from_a_shell_bad_input_shows_no_traceback(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "kanbefair.execute", "--profile", "smok", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "error: unknown profile 'smok'" in ended.stderr
+
+
+def test_clean_takes_out_what_changes_and_nothing_else():
+    made = notebook("plain", "shows progress")
+    made.metadata["papermill"] = {"duration": 3}
+    made.metadata["widgets"] = {}
+    made.cells[1].metadata["papermill"] = {"duration": 1}
+    made.cells[1].metadata["execution"] = {"iopub.status.busy": "2024"}
+    out, err = (v4.new_output("stream", name=name, text="x") for name in ("stdout", "stderr"))
+    made.cells[1].outputs = [out, err]
+    made.cells[2].outputs = [out]
+    made.cells[2].metadata["tags"] = [execute.VOLATILE_TAG]
+    cleaned = execute.clean(made)
+    assert set(cleaned.metadata) == {"kernelspec"}
+    assert cleaned.cells[1].metadata == {}
+    assert cleaned.cells[1].outputs == [out]
+    assert cleaned.cells[2].outputs == []
+    assert cleaned.cells[2].metadata == {"tags": [execute.VOLATILE_TAG]}
+
+
+# ----- the project's notebooks
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_source_only_and_small_celled(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    for cell in code:
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        assert len(cell.source.splitlines()) <= 16
+        assert not any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_has_the_common_parameters_with_their_defaults(path):
+    found = papermill.inspect_notebook(path)
+    types = {name: entry["inferred_type_name"] for name, entry in found.items()}
+    assert types.items() >= {name: "int" if name == "workers" else "str" for name in PARAMETERS}.items()
+    assert found["profile"]["default"] == '"embedded"'
+    assert "smoke | embedded | paper" in found["profile"]["help"]
+    assert all(entry["help"] for entry in found.values())
+
+
+def test_the_notebooks_of_the_five_domains_are_there():
+    names = {path.stem for path in NOTEBOOKS}
+    assert {"00_verdict", "01_counting", "03_symbolic", "04_tabular", "05_vision", "06_text", "07_audio"} <= names
