@@ -133,7 +133,7 @@ def _hidden(task: Task, depth: int, size: int, width: int) -> tuple[int, ...]:
     return (size, *[width] * (depth - 1)) if task.domain == "text" else (width,) * depth
 
 
-def _values(fields: dict[str, object], task: Task, hidden: tuple[int, ...]) -> int:
+def trainable_values(fields: dict[str, object], task: Task, hidden: tuple[int, ...]) -> int:
     """Trainable values of a network with hidden layers of these widths, without a text's embedding."""
     first = hidden[0] if task.domain == "text" else task.input_size
     known = {f.name for f in dataclasses.fields(complexity.Shape)}
@@ -146,7 +146,7 @@ def matched_widths(budget: float, fields: dict[str, object], task: Task, *, dept
     """The hidden widths of a network with `fields` whose trainable values come nearest to `budget`, in ratio."""
 
     def values(width: int) -> int:
-        return _values(fields, task, _hidden(task, depth, size, width))
+        return trainable_values(fields, task, _hidden(task, depth, size, width))
 
     above = max(bisect_left(range(2**14), budget, lo=1, key=values), 2)
     nearer = above - 1 if budget / values(above - 1) < values(above) / budget else above
@@ -187,7 +187,7 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
             focus = size == sizes[-1]
             variants = CURVES | ({change.variant: change.fields for change in CHANGES} if focus else {})
             plain = _fields(CURVES[BASES["KAN"]], setting.reach)
-            budget = _values(plain, task, _hidden(task, setting.depth, size, size))
+            budget = trainable_values(plain, task, _hidden(task, setting.depth, size, size))
             for variant, given in variants.items():
                 full = _fields(given, setting.reach)
                 widths = matched_widths(budget, full, task, depth=setting.depth, size=size)

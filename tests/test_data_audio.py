@@ -279,9 +279,7 @@ def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
     outside = data_dir.parent / "outside"
     shutil.move(data_dir / folder, outside / inside if inside != "." else outside)
     ending = ".zip" if packed.endswith(".zip") else ".tar.gz"
-    shutil.make_archive(
-        str(data_dir.parent / packed.removesuffix(ending)), {".zip": "zip"}.get(ending, "gztar"), outside
-    )
+    shutil.make_archive(str(data_dir.parent / packed.removesuffix(ending)), {".zip": "zip"}.get(ending, "gztar"), outside)
     shutil.rmtree(data_dir / folder.split("/")[0], ignore_errors=True)
 
     def copy(url, path, md5=None):
