@@ -243,16 +243,12 @@ class MeanEmbedding(Layer):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token numbers (B, length) or (S, B, length), -1 behind a text's end, to (S, B, width); no tokens give 0."""
-        stack, vocabulary, width = self.weight.shape
+        tokens = tokens.expand(len(self.weight), *tokens.shape[-2:])
         there = tokens >= 0
-        share = there / there.sum(-1, keepdim=True).clamp(min=1)
-        first = torch.arange(stack, device=tokens.device).reshape(-1, 1, 1) * vocabulary
-        number = tokens.clamp(min=0) + first
-        bags = F.embedding_bag(
-            number.flatten(0, 1), self.weight.reshape(-1, width), mode="sum",
-            per_sample_weights=share.expand(number.shape).flatten(0, 1).to(self.weight.dtype),
-        )  # fmt: skip
-        return bags.reshape(stack, -1, width)
+        starts = there.sum(-1).cumsum(-1).roll(1, -1)
+        starts[:, 0] = 0
+        runs = zip(tokens, there, self.weight, starts, strict=True)
+        return torch.stack([F.embedding_bag(t[h], w, first) for t, h, w, first in runs])
 
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:

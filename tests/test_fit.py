@@ -28,9 +28,6 @@ KINDS = [
 ]
 
 
-UNSORTED = pytest.mark.xfail(reason="EmbeddingBag's gradient adds up repeated tokens in an order that hangs on the stack")
-
-
 def named(kind):
     return "-".join(str(value) for value in kind.values())
 
@@ -156,7 +153,7 @@ def test_a_run_is_bitwise_the_same_alone_and_in_any_stack(toy, trained, kind, wi
             assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("domain", ["classes", pytest.param("text", marks=UNSORTED)])
+@pytest.mark.parametrize("domain", ["classes", "text"])
 @pytest.mark.parametrize("model", MODELS)
 def test_stacks_of_classifiers_and_of_texts(toy, trained, model, domain):
     task = toy(domain)
