@@ -43,10 +43,10 @@ def updated(text: str, blocks: dict[str, str]) -> str:
 
 def blocks() -> dict[str, str]:
     """All blocks of the README, from the committed tables."""
-    embedded, paper = Outputs("embedded"), Outputs("paper")
+    tables = Outputs("embedded")
     return {
-        "verdict": verdict_block(embedded.read("verdict")),
-        "agreement": agreement_block(paper.read("published_agreement"), paper.read("published_agreement_duplicates")),
+        "verdict": verdict_block(tables.read("verdict")),
+        "agreement": agreement_block(tables.read("published_agreement"), tables.read("published_agreement_duplicates")),
     }
 
 
