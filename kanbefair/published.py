@@ -75,6 +75,8 @@ def _tidy(rows: pandas.DataFrame) -> pandas.DataFrame:
     rows["activation"] = rows["activation"].where(~kan)
     known = set(names())
     rows = rows[rows["dataset"].isin(known)].reset_index(drop=True)
+    if rows.empty:
+        raise ValueError("no row has a known dataset")
     domains = {name: dataset(name).domain for name in rows["dataset"].unique()}
     rows["domain"] = rows["dataset"].map(domains)
     rows["metric"] = numpy.where(rows["domain"] == "symbolic", "mae", "accuracy")
