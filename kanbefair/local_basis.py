@@ -1,6 +1,8 @@
 """A fixed local basis with a linear head: what is left of a spline network when nothing but the last map is learned."""
 
-from torch import Tensor, nn
+from collections.abc import Sequence
+
+from torch import Generator, Tensor, nn
 
 from kanbefair import complexity
 from kanbefair.complexity import LayerCount, Shape
@@ -37,12 +39,15 @@ class LocalBasis(Network):
             Linear(size, args.output_size, stack=self.runs, bias=False),
         ]
 
+    def reset(self, generators: Sequence[Generator]) -> None:
+        """Start all values at zero; the generators are drawn from as for any network."""
+        super().reset(generators)
+        nn.init.zeros_(self.layers[1].weight)
+
     def shape(self) -> Shape:
         """What `complexity` counts."""
         args = self.args
-        return Shape(
-            family="LocalBasis", widths=tuple(self.widths), grid=args.kan_bspline_grid, order=args.kan_bspline_order
-        )
+        return Shape(family="LocalBasis", widths=tuple(self.widths), grid=args.kan_bspline_grid, order=args.kan_bspline_order)
 
 
 def _count(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:

@@ -17,9 +17,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from kanbefair import stats
 from kanbefair.outputs import Outputs
 
-_PALETTE = seaborn.color_palette("colorblind")
+PALETTE = seaborn.color_palette("colorblind")
 COLORS = {
-    "KAN": _PALETTE[3], "MLP": _PALETTE[0], "BSpline_MLP": _PALETTE[2], "BSpline_First_MLP": _PALETTE[1],
+    "KAN": PALETTE[3], "MLP": PALETTE[0], "BSpline_MLP": PALETTE[2], "BSpline_First_MLP": PALETTE[1],
 }  # fmt: skip
 MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
 LABELS = {
@@ -237,7 +237,7 @@ def agreement(pairs: pandas.DataFrame) -> Figure:
     ]  # fmt: skip
     panels = [panel for panel in panels if pairs[panel[0]].notna().any()]
     figure, axes = new_figure(1, len(panels), width=3.2 * len(panels), height=2.4, sharey=True)
-    colors = dict(zip(dict.fromkeys(pairs["pair"]), _PALETTE, strict=False))
+    colors = dict(zip(dict.fromkeys(pairs["pair"]), PALETTE, strict=False))
     with matplotlib.rc_context(STYLE):
         for ax, (column, label, low, high) in zip(axes[0], panels, strict=True):
             for pair, own in pairs.dropna(subset=column).groupby("pair", sort=False):

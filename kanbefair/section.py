@@ -48,6 +48,10 @@ class Section:
         """The table `name` as a notebook has written it."""
         return self.outputs.read(name)
 
+    def find(self, name: str) -> pandas.DataFrame | None:
+        """The table `name`, None if no notebook has written it."""
+        return self.read(name) if (self.outputs.results / f"{name}.csv").is_file() else None
+
     def save(self, name: str, figure: Figure) -> Figure:
         """Save a figure as PDF and PNG and return it for display."""
         return plots.save(figure, self.outputs, name)
