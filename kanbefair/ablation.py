@@ -68,8 +68,8 @@ CHANGES = [
     Change("MLP", "normalisation", "batch norm", _MLP | {"batch_norm": True}),
     Change("MLP", "bias", "no bias", _MLP | {"without": ("bias",)}),
     Change("KAN", "everything", "MLP", _MLP),
-    Change("KAN", "splines", "one per unit, after the map", _AFTER),
-    Change("KAN", "splines", "one per unit, before the map", _BEFORE),
+    Change("KAN", "splines", "splines per unit, after the map", _AFTER),
+    Change("KAN", "splines", "splines per unit, before the map", _BEFORE),
     Change("KAN", "splines", "fixed silu for splines", _MLP | {"activation": "silu"}),
     Change("KAN", "shortcut", "identity shortcut", _KAN | {"shortcut": "identity"}),
     Change("KAN", "shortcut", "no shortcut", _KAN | {"shortcut": "zero"}),
@@ -164,7 +164,7 @@ class Try:
     spec: RunSpec
 
 
-def _fields(given: dict[str, object], reach: float) -> dict[str, object]:
+def full_fields(given: dict[str, object], reach: float) -> dict[str, object]:
     """All fields of a variant, defaults filled in."""
     own = {name: value for name, value in given.items() if name != "stretch"}
     full = MODEL_FIELDS[own["model"]] | own
@@ -186,10 +186,10 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
         for size in sizes:
             focus = size == sizes[-1]
             variants = CURVES | ({change.variant: change.fields for change in CHANGES} if focus else {})
-            plain = _fields(CURVES[BASES["KAN"]], setting.reach)
+            plain = full_fields(CURVES[BASES["KAN"]], setting.reach)
             budget = trainable_values(plain, task, _hidden(task, setting.depth, size, size))
             for variant, given in variants.items():
-                full = _fields(given, setting.reach)
+                full = full_fields(given, setting.reach)
                 widths = matched_widths(budget, full, task, depth=setting.depth, size=size)
                 common = {"dataset": name, "widths": widths, "epochs": setting.epochs[profile]} | full
                 specs = [RunSpec(seed=seed, lr=lr, **common) for seed in seeds for lr in setting.lrs[: 1 if small else 2]]

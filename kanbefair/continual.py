@@ -87,9 +87,7 @@ class ContinualSpec(RunSpec):
         if self.strength is not None and not (math.isfinite(self.strength) and self.strength >= 0):
             raise InputError(f"strength is {self.strength!r}; it must be 0 or a number above")
         if self.strength is not None and self.optimizer == "lbfgs":
-            raise InputError(
-                f"strategy '{self.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd"
-            )
+            raise InputError(f"strategy '{self.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd")
         if self.grid_update and self.grid is None:
             raise InputError(f"grid_update needs a network of splines; {self.model} has no grid")
 

@@ -122,7 +122,8 @@ def effects(table: pandas.DataFrame) -> Figure:
             Line2D([], [], color="0.25", linewidth=2.6, alpha=0.45, label="95 % over seeds"),
         ]  # fmt: skip
         handles += [
-            Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}") for m in ("KAN", "MLP")
+            Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}")
+            for m in ("KAN", "MLP")
         ]  # fmt: skip
         figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure

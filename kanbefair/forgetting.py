@@ -8,13 +8,12 @@ task, out of the same values for all networks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kanbefair.ablation import REAL, at_hand, matched_widths, trainable_values
+from kanbefair.ablation import REAL, at_hand, full_fields, matched_widths, trainable_values
 from kanbefair.continual import ContinualSpec
 from kanbefair.data import load
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
 from kanbefair.outputs import PROFILES
-from kanbefair.specs import MODEL_FIELDS
 
 NETWORKS = {
     "KAN": {"model": "KAN"},
@@ -112,9 +111,9 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
                 "dataset": setting.dataset, "epochs": setting.epochs, "batch_size": setting.batch_size, **STREAMS[name],
             }  # fmt: skip
             task = ContinualSpec(model="MLP", widths=(1,), **common).tasks_of(data)[0]
-            budget = trainable_values(_fields("KAN", setting.reach), task, (KAN_WIDTH,))
+            budget = trainable_values(full_fields(NETWORKS["KAN"], setting.reach), task, (KAN_WIDTH,))
             for network in NETWORKS:
-                fields = _fields(network, setting.reach)
+                fields = full_fields(NETWORKS[network], setting.reach)
                 widths = matched_widths(budget, fields, task, depth=1)
                 found += [
                     Try(network, ContinualSpec(widths=widths, seed=seed, **common, **fields, **kind))
@@ -126,11 +125,6 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
 
 def _seeds(strategy: str, small: bool) -> tuple[int, ...]:
     return SEEDS[:2] if small else NAIVE_SEEDS if strategy == "naive" else SEEDS
-
-
-def _fields(network: str, reach: float) -> dict[str, object]:
-    full = MODEL_FIELDS[NETWORKS[network]["model"]] | NETWORKS[network]
-    return full | ({"grid_range": (-reach, reach)} if "grid_range" in full else {})
 
 
 _LOCAL = {"model": "KAN", "widths": (), "grid": 200, "shortcut": "zero", "without": ("bias", "scale")}

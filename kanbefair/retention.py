@@ -219,7 +219,8 @@ def answer(claim: pandas.DataFrame, table: pandas.DataFrame, gain: pandas.DataFr
             lines.append(f"- {dataset}, {row['network']}: {knots}; error {row['learned']:.2g} → {row['average']:.2g}.")
     kan = naive[naive["network"] == "KAN"]
     lines.append(
-        f"- On classes and permuted inputs KAN's tasks share {kan['overlap'].min():.2f} to {kan['overlap'].max():.2f} of their knots."
+        f"- On classes and permuted inputs KAN's tasks share {kan['overlap'].min():.2f} to {kan['overlap'].max():.2f} of their "
+        "knots."
     )
     lines.append(
         "\n**Does a remedy help KAN more than MLP?** Points that it adds to the average for KAN, beyond what it adds for MLP:"

@@ -85,7 +85,5 @@ def peak_tasks(task: Task) -> list[Task]:
 
 def joined(tasks: Sequence[Task]) -> Task:
     """All rows of all tasks, in the order of the tasks."""
-    fields = {
-        f"{name}_{part}": torch.cat([getattr(t, f"{name}_{part}") for t in tasks]) for name in "xy" for part in PARTS
-    }
+    fields = {f"{name}_{part}": torch.cat([getattr(t, f"{name}_{part}") for t in tasks]) for name in "xy" for part in PARTS}
     return replace(tasks[0], **fields)
