@@ -229,6 +229,11 @@ def _picture(network: Network, device: str | torch.device) -> Tensor | None:
     return network(torch.linspace(-1, 1, PICTURE_POINTS, device=device).unsqueeze(1)).squeeze(-1).cpu()
 
 
+def _digits(value: float) -> float:
+    """Six digits, which keeps tables small."""
+    return float(f"{value:.6g}")
+
+
 def _records(
     specs: Sequence[ContinualSpec],
     metric: str,
@@ -246,9 +251,9 @@ def _records(
         if spec.groups is not None:
             record["groups"] = " | ".join(" ".join(map(str, group)) for group in spec.groups)
         for part, matrix in matrices.items():
-            record |= {f"{part}_{name}": value for name, value in summary(matrix[run], metric).items()}
-        record |= {f"test_{t + 1}_{i + 1}": float(matrices["test"][run, t, i]) for t in tasks for i in tasks}
-        record |= {"overlap": knots[run], "metric": metric} | shared
+            record |= {f"{part}_{name}": _digits(value) for name, value in summary(matrix[run], metric).items()}
+        record |= {f"test_{t + 1}_{i + 1}": _digits(matrices["test"][run, t, i]) for t in tasks for i in tasks}
+        record |= {"overlap": _digits(knots[run]), "metric": metric} | shared
         if pictures[0] is not None:
             record["curves"] = {"picture": [picture[run].tolist() for picture in pictures]}
         records.append(record)

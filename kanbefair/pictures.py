@@ -89,5 +89,5 @@ def peaks(table: pandas.DataFrame, centres: list[float], sharpness: float) -> Fi
                 ax.set_xlabel("x")
             if column == 0:
                 name = networks[row]
-                ax.set_ylabel(f"KAN\n{name}" if name.startswith("with") else name.replace(", ", ",\n"))
+                ax.set_ylabel(name.replace("with a ", "KAN with a\n").replace(", ", ",\n"))
     return figure
