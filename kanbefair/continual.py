@@ -112,9 +112,9 @@ class ContinualSpec(RunSpec):
         return self.epochs * self.count
 
     def stack_key(self) -> tuple:
-        """As for any run; strengths may differ within a stack, too."""
+        """As for any run, on one dataset; strengths may differ within a stack, too."""
         shared = self if self.strength is None else replace(self, strength=1.0)
-        return super(ContinualSpec, shared).stack_key()
+        return *super(ContinualSpec, shared).stack_key(), self.dataset
 
     def tasks_of(self, task: Task) -> list[Task]:
         """The stream's tasks, cut from the dataset; `InputError` if it cannot be cut so."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from kanbefair.complexity import COUNTS, count, live_parameters
 from kanbefair.data import Task
+from kanbefair.data.task import targets_at
 from kanbefair.errors import InputError
 from kanbefair.models import Network, build
 from kanbefair.optim import StackAdam, StackOptimizer, StackSGD
@@ -74,7 +75,7 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
     x, y = task.part(part)
     network.eval()
     total = torch.zeros(2, network.runs, dtype=torch.float64, device=x.device)
-    for rows, target in zip(x.split(block), y.split(block), strict=True):
+    for rows, target in zip(x.split(block), y.split(block, dim=y.dim() - 2 if y.dim() > 2 else 0), strict=True):
         logits = network(task.inputs(rows))
         if task.metric == "accuracy":
             total[0] += (logits.argmax(-1) == target).sum(-1)
@@ -117,6 +118,8 @@ def train(
     """
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
+    if len(task.y_train) != len(specs) if task.y_train.dim() > 2 else len({spec.dataset for spec in specs}) > 1:
+        raise InputError("runs on several datasets need a task with targets for each of them (data.task.together)")
     if specs[0].optimizer == "lbfgs" and len(specs) > 1:
         return [
             record
@@ -171,7 +174,7 @@ def train_epoch(
     order = (orders[0] if shared else torch.stack(orders)).to(x.device)
     finite = torch.ones(len(streams), dtype=torch.bool, device=x.device)
     for rows in order.split(batch_size, dim=-1):
-        inputs, targets = task.inputs(x[rows]), y[rows]
+        inputs, targets = task.inputs(x[rows]), targets_at(y, rows)
 
         def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
             nonlocal finite

@@ -109,17 +109,15 @@ def plain() -> Iterator[None]:
         _turned_off = before
 
 
+def usable_on(x: Tensor) -> bool:
+    """Whether there are operators for tensors like x: on the CPU, float32 or float64."""
+    return not _turned_off and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _load()
+
+
 def usable(x: Tensor, coefficients: Tensor, grid: int, order: int) -> bool:
-    """Whether there is an operator for these tensors: on the CPU, float32 or float64, order up to 5, G+2K up to 254."""
-    return (
-        not _turned_off
-        and x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
-        and x.dtype == coefficients.dtype
-        and order <= MAX_ORDER
-        and grid + 2 * order <= MAX_INTERVALS
-        and _load()
-    )
+    """Whether there is a spline operator for these tensors: as `usable_on`, order up to 5, G+2K up to 254."""
+    known = order <= MAX_ORDER and grid + 2 * order <= MAX_INTERVALS
+    return known and x.dtype == coefficients.dtype and usable_on(x)
 
 
 def kan_linear(

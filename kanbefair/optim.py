@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from kanbefair import fused
 from kanbefair.layers import REGISTERS
 
 ADAM_BETAS = (0.9, 0.999)
@@ -60,6 +61,11 @@ class StackAdam(StackOptimizer):
         """θ ← θ − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)."""
         self.steps += 1
         beta1, beta2 = ADAM_BETAS
+        state = (self.values, self.gradient, self.mean, self.square, self.lr)
+        if fused.usable_on(self.values):
+            corrections = (1 - beta1**self.steps, (1 - beta2**self.steps) ** 0.5)
+            torch.ops.kanbefair.adam_(*state, beta1, beta2, *corrections, ADAM_EPSILON)
+            return
         self.mean.lerp_(self.gradient, 1 - beta1)
         self.square.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
         size = self.square.sqrt().div_((1 - beta2**self.steps) ** 0.5).add_(ADAM_EPSILON)

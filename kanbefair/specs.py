@@ -135,9 +135,9 @@ class RunSpec:
 
     def stack_key(self) -> tuple:
         """Runs with equal stack keys can train as one stack: all but learning rate, grid range and, where the data and
-        the batches do not hang on it, the seed."""
-        shared = replace(self, lr=1.0, grid_range=None if self.grid_range is None else (-1.0, 1.0))
-        return (shared if self.protocol == "published" else replace(shared, seed=0)).key, self.dataset
+        the batches do not hang on it, the seed. Datasets with the same inputs may also differ (`sweep.plan`)."""
+        shared = replace(self, dataset="", lr=1.0, grid_range=None if self.grid_range is None else (-1.0, 1.0))
+        return ((shared if self.protocol == "published" else replace(shared, seed=0)).key,)
 
 
 def grid(**choices: object) -> list[RunSpec]:

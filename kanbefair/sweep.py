@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm.auto import tqdm
 
 from kanbefair import fit, fused
 from kanbefair.data import Task, data_folder, dataset, load
+from kanbefair.data.task import together
 from kanbefair.errors import InputError
 from kanbefair.models import build
 from kanbefair.outputs import writable
@@ -86,6 +88,33 @@ def task_of(spec: RunSpec, data_dir: str) -> Task:
     return _task(spec.dataset, spec.protocol, spec.seed if drawn else 0, data_dir)
 
 
+def stack_task(stack: Sequence[RunSpec], data_dir: str) -> Task:
+    """The task that the runs of a stack train on, each with its own targets where their datasets differ."""
+    tasks = {name: task_of(next(spec for spec in stack if spec.dataset == name), data_dir) for name in _datasets(stack)}
+    return together([tasks[spec.dataset] for spec in stack])
+
+
+def _datasets(specs: Sequence[RunSpec]) -> list[str]:
+    return list(dict.fromkeys(spec.dataset for spec in specs))
+
+
+def _families(specs: Sequence[RunSpec], data_dir: str) -> list[list[str]]:
+    """The datasets of specs with equal stack keys in families that can share a stack: symbolic functions of the same points."""
+    families: list[list[str]] = []
+    for name in _datasets(specs):
+        spec = next(spec for spec in specs if spec.dataset == name)
+        if dataset(name).domain == "symbolic" and spec.optimizer != "lbfgs":
+            for family in families:
+                if together([task_of(replace(spec, dataset=known), data_dir) for known in (family[0], name)]):
+                    family.append(name)
+                    break
+            else:
+                families.append([name])
+        else:
+            families.insert(0, [name])
+    return families
+
+
 def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
     """About how many numbers a stack holds at once in its widest layer for a batch."""
     with torch.device("meta"):
@@ -94,15 +123,20 @@ def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
 
 
 def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
-    """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names.
+    """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names, and on
+    one dataset or on symbolic functions of the same points.
 
     A group is cut where it would be too wide for memory or leave a worker idle.
     """
-    groups: dict[tuple, list[RunSpec]] = defaultdict(list)
+    alike: dict[tuple, list[RunSpec]] = defaultdict(list)
     for spec in specs:
-        groups[spec.stack_key()].append(spec)
+        alike[spec.stack_key()].append(spec)
+    groups = [
+        [spec for spec in group if spec.dataset in family]
+        for group in alike.values() for family in _families(group, data_dir)
+    ]  # fmt: skip
     stacks = []
-    for group in groups.values():
+    for group in groups:
         task = task_of(group[0], data_dir)
         group[0].check_task(task)
         values = stack_values(group[:1], task)
@@ -139,7 +173,7 @@ def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str
         with _epochs_done.get_lock():
             _epochs_done.value += len(stack)
 
-    for record in train(stack, task_of(stack[0], data_dir), device=device, on_epoch=count):
+    for record in train(stack, stack_task(stack, data_dir), device=device, on_epoch=count):
         store.write(record)
 
 

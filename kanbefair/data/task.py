@@ -1,7 +1,7 @@
 """`Task`: everything that a training run needs to know about its data."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy
 import torch
@@ -19,8 +19,9 @@ class Task:
 
     Inputs `x_*` have shape (N, features), float32; uint8 inputs are scaled to [0, 1] and then by `mean` and `std` when
     they are used; text inputs are int32 token numbers (N, longest text), -1 where a text has ended. Targets `y_*` are
-    int64 class numbers (N,) when `metric` is "accuracy", float32 (N, outputs) when it is "mae". The `published`
-    protocol has no validation part: `x_valid` and `y_valid` then have no rows.
+    int64 class numbers (N,) when `metric` is "accuracy", float32 (N, outputs) when it is "mae"; (S, N, outputs) where each
+    run of a stack has targets of its own (`together`). The `published` protocol has no validation part: `x_valid` and
+    `y_valid` then have no rows.
     """
 
     name: str
@@ -64,6 +65,28 @@ class Task:
         """The same task with its tensors on `device`."""
         moved = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in vars(self).items()}
         return Task(**moved)
+
+
+def together(tasks: Sequence[Task]) -> Task | None:
+    """One task for a stack of runs, run s learning what `tasks[s]` asks; None where inputs or kinds of target differ.
+
+    Tasks of numbers get targets (S, N, outputs). Of classes only the very same task can be shared.
+    """
+    first = tasks[0]
+    if all(task is first for task in tasks):
+        return first
+    kinds = {(task.domain, task.metric, task.output_size, task.x_train.dtype) for task in tasks}
+    inputs = [all(torch.equal(task.part(part)[0], first.part(part)[0]) for part in PARTS) for task in set(tasks)]
+    if first.metric != "mae" or len(kinds) > 1 or not all(inputs):
+        return None
+    return replace(first, **{f"y_{part}": torch.stack([task.part(part)[1] for task in tasks]) for part in PARTS})
+
+
+def targets_at(y: Tensor, rows: Tensor) -> Tensor:
+    """Targets of the row numbers (B,) or (S, B): (B, …) or (S, B, …), from y (N, …) or, a target per run, (S, N, outputs)."""
+    if y.dim() < 3:
+        return y[rows]
+    return y[:, rows] if rows.dim() == 1 else y[torch.arange(len(y), device=y.device).unsqueeze(1), rows]
 
 
 def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
