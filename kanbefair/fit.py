@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+import numpy
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
@@ -81,13 +82,13 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
             total[0] += (logits.argmax(-1) == target).sum(-1)
             total[1] += run_losses(logits, target, "cross_entropy").double() * len(target)
         else:
-            error = (logits - target).double()
-            total[0] += error.abs().mean(-1).sum(-1)
-            total[1] += error.square().mean(-1).sum(-1)
+            error = (logits - target).flatten(1)
+            total[0] += error.abs().sum(-1, dtype=torch.float64) / logits.shape[-1]
+            total[1] += error.square().sum(-1, dtype=torch.float64) / logits.shape[-1]
     first, second = (total / len(x)).cpu()
     if task.metric == "accuracy":
         return {"metric": 100 * first, "loss": second}
-    return {"metric": first, "rmse": second.sqrt()}
+    return {"metric": first, "rmse": torch.from_numpy(numpy.sqrt(second.numpy()))}
 
 
 def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
@@ -128,7 +129,8 @@ def train(
         ]
     specs[0].check_task(task)
     loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
-    streams = [Stream(spec) for spec in specs]
+    by_seed = {spec.seed: Stream(spec) for spec in specs}
+    streams = [by_seed[spec.seed] for spec in specs]
     network = build(specs, task)
     network.reset([stream.initial for stream in streams])
     network.to(device)
@@ -146,7 +148,7 @@ def train(
         for part in task.parts:
             for name, values in evaluate(network, task, part, block).items():
                 curves.setdefault(f"{part}_{name}", []).append(values.masked_fill(diverged <= epoch, math.nan))
-        for stream in streams:
+        for stream in by_seed.values():
             stream.after_evaluation()
         on_epoch()
     on_end(network)
@@ -166,22 +168,21 @@ def train_epoch(
     batch_size: int,
     loss: str,
 ) -> Tensor:
-    """One pass over the training rows; returns for each run whether all its batch losses were finite."""
+    """One pass over the training rows, run s in the order that `streams[s]` gives (runs may share a stream); returns for
+    each run whether all its batch losses were finite."""
     network.train()
     x, y = task.part("train")
-    shared = len({stream.seed for stream in streams}) == 1
-    orders = [stream.permutation(len(x)) for stream in streams]
-    order = (orders[0] if shared else torch.stack(orders)).to(x.device)
-    finite = torch.ones(len(streams), dtype=torch.bool, device=x.device)
+    orders = {stream: stream.permutation(len(x)) for stream in dict.fromkeys(streams)}
+    order = (orders[streams[0]] if len(orders) == 1 else torch.stack([orders[stream] for stream in streams])).to(x.device)
+    total = torch.zeros(len(streams), device=x.device)
     for rows in order.split(batch_size, dim=-1):
         inputs, targets = task.inputs(x[rows]), targets_at(y, rows)
 
         def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
-            nonlocal finite
             optimizer.zero_grad()
             losses = run_losses(network(inputs), targets, loss)
             losses.sum().backward()
-            finite = finite & losses.detach().isfinite()
+            total.add_(losses.detach())
             return losses.sum()
 
         if isinstance(optimizer, torch.optim.LBFGS):
@@ -189,7 +190,7 @@ def train_epoch(
         else:
             closure()
             optimizer.step()
-    return finite.cpu()
+    return total.isfinite().cpu()
 
 
 def shared_fields(network: Network, task: Task, device: str | torch.device) -> dict[str, object]:

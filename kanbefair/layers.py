@@ -36,6 +36,12 @@ class Layer(nn.Module):
         """Draw the initial values of run number `run`."""
         raise NotImplementedError
 
+    @torch.no_grad()
+    def copy_run(self, run: int, source: int) -> None:
+        """Give run number `run` the values of run `source`."""
+        for values in (*self.parameters(recurse=False), *self.buffers(recurse=False)):
+            values[run] = values[source]
+
 
 def _hold(module: nn.Module, name: str, values: Tensor, *, learned: bool) -> None:
     """Give `module` the tensor `values` as a parameter or, if it is not learned, as a constant."""

@@ -60,13 +60,19 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def reset(self, generators: Sequence[Generator]) -> None:
-        """Draw all initial values anew, run s from `generators[s]`, in the order of the layers."""
+        """Draw all initial values anew, run s from `generators[s]`, in the order of the layers. Runs that are given the very
+        same generator start from the same values."""
         if len(generators) != self.runs:
             raise InputError(f"{len(generators)} generators for a stack of {self.runs} runs; give one per run")
+        layers = [module for module in self.modules() if isinstance(module, Layer)]
+        first: dict[Generator, int] = {}
         for run, generator in enumerate(generators):
-            for module in self.modules():
-                if isinstance(module, Layer):
-                    module.reset_run(run, generator)
+            for layer in layers:
+                if generator in first:
+                    layer.copy_run(run, first[generator])
+                else:
+                    layer.reset_run(run, generator)
+            first.setdefault(generator, run)
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs (B, in) or (S, B, in) to logits (S, B, out); a single network gives (B, out)."""

@@ -73,6 +73,7 @@ def test_a_data_folder_that_does_not_exist_is_refused(named_by, tmp_path, monkey
 
 def test_where_data_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("KANBEFAIR_DATA", raising=False)
+    monkeypatch.delenv("KANBEFAIR_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert data.data_folder() == tmp_path / "kanbefair"
     monkeypatch.setenv("KANBEFAIR_DATA", str(tmp_path))

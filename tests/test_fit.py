@@ -342,6 +342,12 @@ def test_every_optimiser_trains_every_model(toy, optimizer, lr, epochs, model):
     assert record["train_rmse_last"] < 0.9 * constant
 
 
+def test_runs_on_several_datasets_need_targets_for_each(toy):
+    specs = [RunSpec(dataset=name, model="MLP", widths=(3,), epochs=1) for name in "AB"]
+    with pytest.raises(InputError, match="targets for each"):
+        fit.train(specs, toy("numbers"))
+
+
 def test_lbfgs_runs_of_a_stack_are_those_alone(toy):
     runs = [spec(optimizer="lbfgs", lr=lr, seed=seed, epochs=2) for lr, seed in ((0.5, 1), (0.1, 2))]
     counted = []

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from kanbefair import fused
 from kanbefair.layers import Linear
 from kanbefair.optim import StackAdam, StackSGD
 
@@ -66,3 +67,20 @@ def test_the_networks_values_are_kept_when_the_optimiser_takes_them_over():
     optimizer.zero_grad()
     optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), before, strict=True))
+
+
+def test_the_fused_step_is_the_plain_one():
+    networks = [Linear(3, 2, stack=2), Linear(3, 2, stack=2)]
+    for network in networks:
+        for run in range(2):
+            network.reset_run(run, torch.Generator().manual_seed(run))
+    fast, slow = (StackAdam(network, torch.tensor(RATES[:2])) for network in networks)
+    for step in range(50):
+        gradient = torch.randn(fast.gradient.shape, generator=torch.Generator().manual_seed(step)) * 10.0 ** (step % 5 - 2)
+        fast.gradient.copy_(gradient)
+        slow.gradient.copy_(gradient)
+        fast.step()
+        with fused.plain():
+            slow.step()
+    torch.testing.assert_close(fast.values, slow.values, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(fast.square, slow.square, rtol=1e-6, atol=0)

@@ -24,7 +24,7 @@ def test_fields_that_the_model_does_not_read_do_not_change_the_key():
 
 
 @pytest.mark.parametrize("change", [
-    {"dataset": "Other"}, {"widths": (5, 5)}, {"protocol": "published"}, {"seed": 2}, {"epochs": 3}, {"batch_size": 7},
+    {"widths": (5, 5)}, {"protocol": "published"}, {"seed": 2}, {"epochs": 3}, {"batch_size": 7},
     {"lr": 0.5}, {"optimizer": "sgd"}, {"loss": "mse"}, {"grid": 6}, {"order": 2}, {"shortcut": "zero"},
     {"grid_range": (-2, 2)},
 ])  # fmt: skip
@@ -92,7 +92,7 @@ def test_what_runs_of_a_fair_stack_may_differ_in(change):
 
 
 @pytest.mark.parametrize("change", [
-    {"dataset": "Other"}, {"widths": (6,)}, {"epochs": 3}, {"batch_size": 7}, {"optimizer": "sgd"}, {"loss": "mse"},
+    {"widths": (6,)}, {"epochs": 3}, {"batch_size": 7}, {"optimizer": "sgd"}, {"loss": "mse"},
     {"grid": 6}, {"order": 2}, {"shortcut": "zero"}, {"protocol": "published"}, {"model": "BSpline_MLP"},
 ])  # fmt: skip
 def test_what_runs_of_a_stack_must_share(change):

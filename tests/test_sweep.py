@@ -102,8 +102,9 @@ def test_a_plan_holds_every_run_once_in_stacks_that_can_train(task):
     ]
     stacks = sweep.plan(specs)
     assert sorted(spec.key for stack in stacks for spec in stack) == sorted(spec.key for spec in specs)
-    assert all(len({spec.stack_key() for spec in stack}) == 1 for stack in stacks)
-    assert len(stacks) == len({spec.stack_key() for spec in specs})
+    kinds = [{(spec.stack_key(), spec.dataset) for spec in stack} for stack in stacks]
+    assert all(len(kind) == 1 for kind in kinds)
+    assert len(stacks) == len(set.union(*kinds))
 
 
 def test_a_group_is_cut_where_it_is_too_large_or_a_worker_would_idle(task):
@@ -118,6 +119,32 @@ def test_a_group_is_cut_where_it_is_too_large_or_a_worker_would_idle(task):
 def test_the_costliest_stack_comes_first(task):
     specs = grid(dataset="Toy", model="MLP", widths=[(3,), (90,), (30,)], epochs=2)
     assert [stack[0].widths for stack in sweep.plan(specs)] == [(90,), (30,), (3,)]
+
+
+@pytest.mark.parametrize("protocol", ["published", "fair"])
+def test_symbolic_functions_of_the_same_points_share_a_stack_and_return_what_each_returns_alone(protocol):
+    names = ["Special_ellipkinc", "Special_1d_gelu", "Special_sphharm01"]
+    specs = grid(dataset=names, model="KAN", widths=(3,), protocol=protocol, epochs=2, lr=[1e-2, 1e-3])
+    stacks = sweep.plan(specs)
+    assert sorted(len(stack) for stack in stacks) == [2, 4]
+    for stack in stacks:
+        records = fit.train(stack, sweep.stack_task(stack, ""))
+        for spec, record in zip(stack, records, strict=True):
+            assert record["dataset"] == spec.dataset
+            assert record["curves"] == fit.train([spec], data.load(spec.dataset, protocol=protocol, seed=1314))[0]["curves"]
+
+
+def test_runs_with_batches_of_their_own_pick_the_targets_of_their_own_dataset():
+    specs = grid(dataset=["Special_ellipkinc", "Special_sphharm01"], model="MLP", widths=(3,), epochs=2, seed=[1, 2])
+    (stack,) = sweep.plan(specs)
+    for spec, record in zip(stack, fit.train(stack, sweep.stack_task(stack, "")), strict=True):
+        assert record["curves"] == fit.train([spec], data.load(spec.dataset))[0]["curves"]
+
+
+def test_lbfgs_runs_and_other_domains_keep_to_one_dataset(task):
+    specs = grid(dataset=["Special_ellipkinc", "Special_sphharm01"], model="MLP", widths=(3,), optimizer="lbfgs")
+    assert sorted(map(len, sweep.plan(specs))) == [1, 1]
+    assert sorted(map(len, sweep.plan(grid(dataset=["Toy", "ToyClasses"], model="MLP", widths=(3,))))) == [1, 1]
 
 
 # ----- sweeps
