@@ -217,12 +217,13 @@ void forward_by_interval(const KanLinear<T>& layer, T* y) {
 // A tile's scaled coefficients between K rows of zeros (those that are there already), and base
 template <class T>
 void load_table(const IntervalTile<T>& tile, const Shape& s, std::int64_t inputs, std::int64_t width, T* table) {
-  for (std::int64_t i = 0; i < inputs; ++i, table += (s.bases() + 2 * s.order + 1) * width)
-    for (std::int64_t o = 0; o < tile.columns; ++o) {
-      const T *c = tile.coefficients + i * s.bases() * tile.row_stride, scale = tile.scale[i * tile.edge_stride + o];
-      for (int g = 0; g < s.bases(); ++g) table[(s.order + g) * width + o] = c[g * tile.row_stride + o] * scale;
-      if (s.shortcut) table[(s.bases() + 2 * s.order) * width + o] = tile.base[i * tile.edge_stride + o];
-    }
+  for (std::int64_t i = 0; i < inputs; ++i, table += (s.bases() + 2 * s.order + 1) * width) {
+    const T *c = tile.coefficients + i * s.bases() * tile.row_stride, *scale = tile.scale + i * tile.edge_stride;
+    for (int g = 0; g < s.bases(); ++g)
+      for (int o = 0; o < tile.columns; ++o) table[(s.order + g) * width + o] = c[g * tile.row_stride + o] * scale[o];
+    if (s.shortcut)
+      std::memcpy(table + (s.bases() + 2 * s.order) * width, tile.base + i * tile.edge_stride, tile.columns * sizeof(T));
+  }
 }
 
 template <class T>
@@ -231,7 +232,7 @@ void backward_by_interval(const KanLinear<T>& layer, const T* gy, T* gx, T* gcoe
   const Tiling<T> tiling(s, !gx && same_points(layer));
   const IntervalFunction<T> function = tiling.choose([&](auto f) { return gx ? f.backward_points : f.backward; });
   const std::int64_t width = tiling.width, bases = s.bases();
-  const std::int64_t most = std::min(s.inputs, std::clamp<std::int64_t>(4096 / std::max<std::int64_t>(s.rows, 1), 1, 16));
+  const std::int64_t most = std::min(s.inputs, std::clamp<std::int64_t>(4096 / std::max<std::int64_t>(s.rows, 1), 1, gx ? 4 : 16));
   SortedPoints<T> points(s, s.rows, most, gx != nullptr);
   Parameters<T> gathered(s, tiling, most), gradients(s, tiling, most);
   Buffer<T> gys = zeros<T>(tiling.tiles * s.rows * width), gpoints = buffer<T>(gx ? points.stride * most : 0);
