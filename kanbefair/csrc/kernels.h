@@ -1,6 +1,6 @@
-// The inner loops of the KAN layer for one run, one block of inputs and one tile of outputs.
+// The inner loops of the KAN layer row by row, for one run and one block of inputs; outputs fit into one register.
 //
-// Weights and their gradients lie in tables: per input `table_rows` rows of one tile. Rows K ... K+G+K-1 are the bases, K
+// Weights and their gradients lie in tables: per input `table_rows` rows of one register. Rows K ... K+G+K-1 are the bases, K
 // rows of zeros before and behind them stand for bases that do not exist, so that interval m always uses rows m ... m+K;
 // the last row belongs to the shortcut.
 #pragma once
@@ -24,39 +24,28 @@ struct Tile {
 };
 
 // y += W[x]. Points are numbered row * inputs + input.
-template <class T, int BYTES, int NV, int K>
+template <class T, int BYTES, int K>
 void forward_tile(const Tile<T>& tile) {
   using V = vector_of<T, BYTES>;
-  constexpr int WIDTH = NV * BYTES / sizeof(T), CHAINS = NV == 1 ? K + 1 : NV <= 3 ? 2 : 1;
+  constexpr int WIDTH = BYTES / sizeof(T);
   const Points<T> points = tile.points;
   const std::int64_t stride = (std::int64_t)tile.table_rows * WIDTH;
   std::int64_t e = 0;
   for (std::int64_t b = 0; b < tile.rows; ++b) {
     V* y = (V*)(tile.y + b * WIDTH);
-    V sum[CHAINS][NV] = {};
+    V sum[K + 1] = {};
     const T* table = tile.weight;
     for (std::int64_t i = 0; i < tile.inputs; ++i, ++e, table += stride) {
       const V* weight = (const V*)(table + (int)points.interval[e] * WIDTH);
 #pragma GCC unroll 8
-      for (int r = 0; r <= K; ++r) {
-        V value = fill<T, BYTES>(points.value[r * points.plane + e]);
-#pragma GCC unroll 8
-        for (int n = 0; n < NV; ++n)
-          sum[r % CHAINS][n] = multiply_add<T, BYTES>(value, weight[r * NV + n], sum[r % CHAINS][n]);
-      }
-      if (points.shortcut) {
-        V value = fill<T, BYTES>(points.shortcut[e]);
-        weight = (const V*)(table + stride - WIDTH);
-#pragma GCC unroll 8
-        for (int n = 0; n < NV; ++n) sum[0][n] = multiply_add<T, BYTES>(value, weight[n], sum[0][n]);
-      }
+      for (int r = 0; r <= K; ++r)
+        sum[r] = multiply_add<T, BYTES>(fill<T, BYTES>(points.value[r * points.plane + e]), weight[r], sum[r]);
+      if (points.shortcut)
+        sum[0] = multiply_add<T, BYTES>(fill<T, BYTES>(points.shortcut[e]), *(const V*)(table + stride - WIDTH), sum[0]);
     }
 #pragma GCC unroll 8
-    for (int n = 0; n < NV; ++n) {
-#pragma GCC unroll 8
-      for (int c = 1; c < CHAINS; ++c) sum[0][n] += sum[c][n];
-      y[n] += sum[0][n];
-    }
+    for (int r = 1; r <= K; ++r) sum[0] += sum[r];
+    *y += sum[0];
   }
 }
 
@@ -85,9 +74,9 @@ inline T along_x(const Points<T>& points, std::int64_t e, const vector_of<T, BYT
   return sum_lanes<T, BYTES>(sum);
 }
 
-// gW[x] += gy, row by row. Points are numbered row * inputs + input. For narrow outputs.
+// gW[x] += gy. Points are numbered row * inputs + input.
 template <class T, int BYTES, int K, bool GX>
-void backward_by_row(const Tile<T>& tile) {
+void backward_tile(const Tile<T>& tile) {
   using V = vector_of<T, BYTES>;
   constexpr int WIDTH = BYTES / sizeof(T);
   const Points<T> points = tile.points;
@@ -110,66 +99,6 @@ void backward_by_row(const Tile<T>& tile) {
         tile.gx[e] += along_x<T, BYTES, 1, K>(
             points, e, (const V*)(tile.weight + first), (const V*)(tile.weight + last), &gy);
     }
-  }
-}
-
-// The same, interval by interval: the rows of W's gradient that an interval touches stay in registers while all points in
-// it are added, and move up by one row from interval to interval. Points are numbered input * stride + row, with `rows` a
-// multiple of 64 and interval 255 where there is no row.
-template <class T, int BYTES, int NV, int K, bool GX>
-void backward_by_interval(const Tile<T>& tile) {
-  using V = vector_of<T, BYTES>;
-  constexpr int WIDTH = NV * BYTES / sizeof(T);
-  const Points<T> points = tile.points;
-  const std::int64_t stride = (std::int64_t)tile.table_rows * WIDTH;
-  for (std::int64_t i = 0; i < tile.inputs; ++i) {
-    const T* table = tile.weight + i * stride;
-    T* gtable = tile.gweight + i * stride;
-    V sum[K + 1][NV] = {}, gbase[NV] = {};
-    for (int m = 0; m < tile.intervals; ++m) {
-      for (std::int64_t word = i * tile.rows; word < (i + 1) * tile.rows; word += 64) {
-        std::uint64_t members = equal_bytes(points.interval + word, m);
-        for (; members; members &= members - 1) {
-          const std::int64_t e = word + __builtin_ctzll(members), b = e - i * tile.rows;
-          const V* gy = (const V*)(tile.gy + b * WIDTH);
-#pragma GCC unroll 8
-          for (int r = 0; r <= K; ++r) {
-            V value = fill<T, BYTES>(points.value[r * points.plane + e]);
-#pragma GCC unroll 8
-            for (int n = 0; n < NV; ++n) sum[r][n] = multiply_add<T, BYTES>(value, gy[n], sum[r][n]);
-          }
-          if (points.shortcut) {
-            V value = fill<T, BYTES>(points.shortcut[e]);
-#pragma GCC unroll 8
-            for (int n = 0; n < NV; ++n) gbase[n] = multiply_add<T, BYTES>(value, gy[n], gbase[n]);
-          }
-          if constexpr (GX)
-            tile.gx[e] += along_x<T, BYTES, NV, K>(
-                points, e, (const V*)(table + m * WIDTH), (const V*)(table + stride - WIDTH), gy);
-        }
-      }
-      V* row = (V*)(gtable + m * WIDTH);
-#pragma GCC unroll 8
-      for (int n = 0; n < NV; ++n) {
-        row[n] += sum[0][n];
-#pragma GCC unroll 8
-        for (int r = 0; r < K; ++r) sum[r][n] = sum[r + 1][n];
-        sum[K][n] = V{};
-      }
-      if (points.shortcut) {
-        V* last = (V*)(gtable + stride - WIDTH);
-#pragma GCC unroll 8
-        for (int n = 0; n < NV; ++n) {
-          last[n] += gbase[n];
-          gbase[n] = V{};
-        }
-      }
-    }
-    V* rest = (V*)(gtable + tile.intervals * WIDTH);
-#pragma GCC unroll 8
-    for (int r = 0; r < K; ++r)
-#pragma GCC unroll 8
-      for (int n = 0; n < NV; ++n) rest[r * NV + n] += sum[r][n];
   }
 }
 

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "kept.h"
 #include "splines.h"
 
 namespace {
@@ -73,7 +74,7 @@ struct KanLinear : torch::autograd::Function<KanLinear> {
     const Tensor gy = gradients[0].contiguous();
     variable_list g(10);
     if (context->needs_input_grad(0)) g[0] = at::empty_like(t[0]);
-    for (int k = 1; k < 5; ++k) g[k] = at::empty_like(t[k]);
+    for (int k = 1; k < 5; ++k) g[k] = kanbefair::gradient_like(t[k]);
     AT_DISPATCH_FLOATING_TYPES(gy.scalar_type(), "kan_linear_backward", [&] {
       auto out = [&](int k) { return g[k].defined() ? g[k].mutable_data_ptr<scalar_t>() : nullptr; };
       layer_of<scalar_t>(shape, t).backward(data<scalar_t>(gy), out(0), out(1), out(2), out(3), out(4));
@@ -118,7 +119,7 @@ struct SplineActivation : torch::autograd::Function<SplineActivation> {
     const Tensor gy = gradients[0].contiguous();
     variable_list g(6);
     if (context->needs_input_grad(0)) g[0] = at::empty_like(t[0]);
-    g[1] = at::empty_like(t[1]);
+    g[1] = kanbefair::gradient_like(t[1]);
     AT_DISPATCH_FLOATING_TYPES(gy.scalar_type(), "spline_activation_backward", [&] {
       layer<scalar_t>(t, n[0], n[1])
           .backward(data<scalar_t>(gy), g[0].defined() ? g[0].mutable_data_ptr<scalar_t>() : nullptr,

@@ -75,6 +75,41 @@ inline T sum_lanes(vector_of<T, BYTES> a) {
   }
 }
 
+// The first `count` values at `from`, if there are so many, and zeros; and back.
+template <class T>
+inline vector_of<T, REGISTER_BYTES> load_some(const T* from, int count) {
+  using V = vector_of<T, REGISTER_BYTES>;
+  constexpr int lanes = REGISTER_BYTES / (int)sizeof(T);
+  V v{};
+  if (count >= lanes) std::memcpy(&v, from, sizeof v);
+  else if (count > 0) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return (V)_mm512_maskz_loadu_ps((1u << count) - 1, from);
+    else return (V)_mm512_maskz_loadu_pd((1u << count) - 1, from);
+#else
+    T part[lanes] = {};
+    for (int l = 0; l < count; ++l) part[l] = from[l];
+    std::memcpy(&v, part, sizeof v);
+#endif
+  }
+  return v;
+}
+template <class T>
+inline void store_some(vector_of<T, REGISTER_BYTES> v, int count, T* to) {
+  constexpr int lanes = REGISTER_BYTES / (int)sizeof(T);
+  if (count >= lanes) std::memcpy(to, &v, sizeof v);
+  else if (count > 0) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(to, (1u << count) - 1, (__m512)v);
+    else _mm512_mask_storeu_pd(to, (1u << count) - 1, (__m512d)v);
+#else
+    T part[lanes];
+    std::memcpy(part, &v, sizeof v);
+    for (int l = 0; l < count; ++l) to[l] = part[l];
+#endif
+  }
+}
+
 // Bit b tells whether byte b of 64 equals `value`.
 inline std::uint64_t equal_bytes(const std::uint8_t* bytes, std::uint8_t value) {
 #if defined(__AVX512BW__)
