@@ -58,7 +58,7 @@ def compare(layer, x, dtype):
     terms cancel, to the sum of the terms' sizes."""
     plain = results(layer.plain, layer, x)
     ours = results(layer, layer, x)
-    names = ["y", *(name for name, _ in layer.named_parameters()), "x"]
+    names = ["y", *(name for name, _ in layer.named_parameters()), *(["x"] if x.requires_grad else [])]
     for name, a, b in zip(names, ours, plain, strict=True):
         size = b.abs().max()
         if name == "base":
@@ -120,6 +120,30 @@ def test_a_run_is_bitwise_the_same_alone_and_in_a_stack_with_own_or_shared_input
             assert torch.equal(result[0], y[run])
             parts = torch.autograd.grad(result, [*alone.parameters(), single], upstream[run : run + 1])
             assert all(torch.equal(a.reshape(b[run].shape), b[run]) for a, b in zip(parts, gradients, strict=True))
+
+
+@needs_operator
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("outputs", "order"), [(1, 3), (2, 5), (10, 3), (16, 2), (40, 3)])
+def test_runs_that_share_points_are_bitwise_those_alone_and_equal_the_plain_form(outputs, order, dtype):
+    for rows, inputs, grid, shortcut in [(130, 35, 5, "silu"), (1030, 3, 20, None), (1, 40, 3, "identity")]:
+        runs = 13
+        layer = kan(inputs, outputs, grid, order, shortcut, dtype, runs)
+        layer.grid.low.fill_(-1.5), layer.grid.high.fill_(1.25)
+        x = inputs_for(layer, rows, inputs, dtype, shared=True).detach()
+        compare(layer, x, dtype)
+        y = layer(x)
+        upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+        gradients = torch.autograd.grad(y, [*layer.parameters()], upstream)
+        for run in (0, 6, runs - 1):
+            alone = kan(inputs, outputs, grid, order, shortcut, dtype, 1)
+            pairs = zip([*alone.parameters(), *alone.buffers()], [*layer.parameters(), *layer.buffers()], strict=True)
+            for ours, theirs in pairs:
+                ours.data = theirs.data[run : run + 1].clone()
+            result = alone(x)
+            assert torch.equal(result[0], y[run])
+            parts = torch.autograd.grad(result, [*alone.parameters()], upstream[run : run + 1])
+            assert all(torch.equal(a[0], b[run]) for a, b in zip(parts, gradients, strict=True))
 
 
 @needs_operator

@@ -73,7 +73,8 @@ constexpr std::int64_t ROWS_SUMMED = 128;  // gradients are summed over so many 
 
 // Rows of `width` values, their starts apart by strides
 template <class T>
-void copy_rows(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t width, T* to, std::int64_t to_stride) {
+void copy_rows(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t width, T* to,
+               std::int64_t to_stride) {
   auto copy = [&](auto bytes) {
     for (std::int64_t b = 0; b < rows; ++b) std::memcpy(to + b * to_stride, from + b * from_stride, bytes);
   };
@@ -85,6 +86,14 @@ void copy_rows(const T* from, std::int64_t from_stride, std::int64_t rows, std::
     case 256: return copy(std::integral_constant<std::size_t, 256>());
   }
   copy(width * sizeof(T));
+}
+
+// (rows, columns) to (columns, rows), their starts apart by strides
+template <class T>
+void transpose(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
+               std::int64_t to_stride) {
+  for (std::int64_t b = 0; b < rows; ++b)
+    for (std::int64_t i = 0; i < columns; ++i) to[i * to_stride + b] = from[b * from_stride + i];
 }
 
 // The sum of all rows, in two levels so that rounding errors stay small

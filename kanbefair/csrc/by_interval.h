@@ -80,10 +80,11 @@ struct SortedPoints {
         block(stride * most_inputs, shape, slopes),
         order(buffer<std::uint8_t>(stride * most_inputs + 64)),
         starts(buffer<std::uint8_t>(most_inputs * blocks * (shape.intervals() + 1))) {}
-  std::int64_t rows_of(std::int64_t number, std::int64_t rows) const { return std::min(ROWS_SUMMED, rows - number * ROWS_SUMMED); }
+  static std::int64_t rows_of(std::int64_t number, std::int64_t rows) {
+    return std::min(ROWS_SUMMED, rows - number * ROWS_SUMMED);
+  }
   void evaluate(const T* x, std::int64_t rows, std::int64_t count, T low, T high) {
-    for (std::int64_t b = 0; b < rows; ++b)
-      for (std::int64_t i = 0; i < count; ++i) block.x[i * stride + b] = x[b * s.inputs + i];
+    transpose(x, s.inputs, rows, count, block.x.get(), stride);
     block.evaluate(stride * count, s, low, high);
     for (std::int64_t i = 0; i < count; ++i)
       for (std::int64_t number = 0; number < blocks && (number * ROWS_SUMMED < rows || number == 0); ++number) {
@@ -130,7 +131,8 @@ struct Parameters {
     for (std::int64_t q = 0; q < tiling.runs(tile); ++q)
       each(q * s.outputs, ((run0 + tiling.run(tile) + q) * s.inputs + i0) * s.outputs);
   }
-  void gather(const KanLinear<T>& layer, std::int64_t tile, std::int64_t run0, std::int64_t i0, std::int64_t inputs, bool with_base) {
+  void gather(const KanLinear<T>& layer, std::int64_t tile, std::int64_t run0, std::int64_t i0, std::int64_t inputs,
+              bool with_base) {
     of_runs(tile, run0, i0, [&](std::int64_t here, std::int64_t there) {
       auto get = [&](const T* from, std::int64_t rows, T* to) {
         copy_rows(from + there * rows, s.outputs, inputs * rows, s.outputs, to + here, tiling.width);
@@ -227,18 +229,21 @@ void load_table(const IntervalTile<T>& tile, const Shape& s, std::int64_t inputs
 }
 
 template <class T>
-void backward_by_interval(const KanLinear<T>& layer, const T* gy, T* gx, T* gcoefficients, T* gscale, T* gbase, T* gbias) {
+void backward_by_interval(const KanLinear<T>& layer, const T* gy, T* gx, T* gcoefficients, T* gscale, T* gbase,
+                          T* gbias) {
   const Shape& s = layer.shape;
   const Tiling<T> tiling(s, !gx && same_points(layer));
   const IntervalFunction<T> function = tiling.choose([&](auto f) { return gx ? f.backward_points : f.backward; });
   const std::int64_t width = tiling.width, bases = s.bases();
-  const std::int64_t most = std::min(s.inputs, std::clamp<std::int64_t>(4096 / std::max<std::int64_t>(s.rows, 1), 1, gx ? 4 : 16));
+  const std::int64_t fit = 4096 / std::max<std::int64_t>(s.rows, 1);  // inputs whose points stay in the cache
+  const std::int64_t most = std::min(s.inputs, std::clamp<std::int64_t>(fit, 1, gx ? 4 : 16));
   SortedPoints<T> points(s, s.rows, most, gx != nullptr);
   Parameters<T> gathered(s, tiling, most), gradients(s, tiling, most);
   Buffer<T> gys = zeros<T>(tiling.tiles * s.rows * width), gpoints = buffer<T>(gx ? points.stride * most : 0);
   Buffer<T> table = zeros<T>(gx ? most * (bases + 2 * s.order + 1) * width : 0);
   if (gx && s.shared) std::fill_n(gx, s.rows * s.inputs, T(0));
-  for (std::int64_t run = 0; run < s.runs; ++run) sum_rows(gy + run * s.rows * s.outputs, s.rows, s.outputs, gbias + run * s.outputs);
+  for (std::int64_t run = 0; run < s.runs; ++run)
+    sum_rows(gy + run * s.rows * s.outputs, s.rows, s.outputs, gbias + run * s.outputs);
   for (std::int64_t run0 = 0; run0 < s.runs; run0 += tiling.together) {
     const std::int64_t own = s.shared ? 0 : run0 * s.rows * s.inputs;
     for (std::int64_t number = 0; number < tiling.tiles; ++number)
@@ -256,10 +261,12 @@ void backward_by_interval(const KanLinear<T>& layer, const T* gy, T* gx, T* gcoe
         if (tiling.group > 1) {
           gathered.gather(layer, number, run0, i0, inputs, false);
           tile.coefficients = gathered.coefficients, tile.scale = gathered.scale;
-          tile.gcoefficients = gradients.coefficients, tile.gscale = gradients.scale, tile.gbase = gradients.base;
+          tile.gcoefficients = gradients.coefficients;
+          tile.gscale = gradients.scale, tile.gbase = gradients.base;
         } else {
           const std::int64_t edge = (run0 + tiling.run(number)) * s.inputs + i0;
-          const std::int64_t at = edge * s.outputs + tiling.first(number), at_c = at + edge * (bases - 1) * s.outputs;
+          const std::int64_t at = edge * s.outputs + tiling.first(number);
+          const std::int64_t at_c = at + edge * (bases - 1) * s.outputs;
           tile.coefficients = layer.coefficients + at_c, tile.scale = layer.scale + at, tile.base = layer.base + at;
           tile.gcoefficients = gcoefficients + at_c, tile.gscale = gscale + at, tile.gbase = gbase + at;
         }

@@ -75,9 +75,10 @@ inline void store_columns(const vector_of<T, REGISTER_BYTES>* from, int columns,
 
 // part += W[x]
 template <class T, int NV, int K>
-void forward_intervals(const IntervalTile<T>& tile) {
+void forward_intervals(const IntervalTile<T>& given) {
   constexpr int BYTES = REGISTER_BYTES;
   using V = vector_of<T, BYTES>;
+  const IntervalTile<T> tile = given;  // of its own, so that no store can change it
   const Points<T> points = tile.points;
   for (std::int64_t i = 0; i < tile.inputs; ++i) {
     const std::uint8_t *order = tile.order + i * tile.stride, *starts = tile.starts + i * tile.starts_stride;
@@ -147,9 +148,10 @@ void backward_base(const IntervalTile<T>& tile, std::int64_t i) {
 
 // The gradients of c, scale and base, and of the points. The gradient of c is that of scale * c until the last block.
 template <class T, int NV, int K, bool GX>
-void backward_intervals(const IntervalTile<T>& tile) {
+void backward_intervals(const IntervalTile<T>& given) {
   constexpr int BYTES = REGISTER_BYTES, WIDTH = NV * LANES<T>;
   using V = vector_of<T, BYTES>;
+  const IntervalTile<T> tile = given;
   const Points<T> points = tile.points;
   for (std::int64_t i = 0; i < tile.inputs; ++i) {
     const std::uint8_t *order = tile.order + i * tile.stride, *starts = tile.starts + i * tile.starts_stride;

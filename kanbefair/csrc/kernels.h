@@ -16,11 +16,11 @@ struct Tile {
   Points<T> points;
   std::int64_t rows, inputs;  // of this block
   int table_rows, intervals;
-  const T* weight;  // (inputs, table_rows, width)
-  T* y;             // (rows, width)
-  const T* gy;      // (rows, width)
-  T* gweight;       // like weight
-  T* gx;            // (points), null if not wanted
+  const T* weight = nullptr;  // (inputs, table_rows, width)
+  T* y = nullptr;             // (rows, width)
+  const T* gy = nullptr;      // (rows, width)
+  T* gweight = nullptr;       // like weight
+  T* gx = nullptr;            // (points), null if not wanted
 };
 
 // y += W[x]. Points are numbered row * inputs + input.

@@ -40,8 +40,8 @@ inline T multiply_add_one(T a, T b, T c) {
 
 template <class T, int BYTES>
 inline vector_of<T, BYTES> multiply_add(vector_of<T, BYTES> a, vector_of<T, BYTES> b, vector_of<T, BYTES> c) {
-  using V = vector_of<T, BYTES>;
-  constexpr bool single = std::is_same_v<T, float>;
+  using V [[maybe_unused]] = vector_of<T, BYTES>;
+  [[maybe_unused]] constexpr bool single = std::is_same_v<T, float>;
 #if defined(__AVX512F__)
   if constexpr (BYTES == 64 && single) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
   if constexpr (BYTES == 64 && !single) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
