@@ -105,15 +105,17 @@ def train(
     *,
     device: str | torch.device = "cpu",
     evaluation_rows: int | None = None,
+    train_curve: bool = True,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
-    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache);
-    `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
+    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache); without
+    `train_curve` the training part is evaluated after the last epoch alone, and is NaN before. `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
     epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`),
-    the whole curves, the run's share of the stack's training seconds, and versions. From the epoch on in which its loss
+    the whole curves, the run's share of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and
+    versions. From the epoch on in which its loss
     is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if the
     runs do not share a stack, or the loss does not fit the task.
     """
@@ -125,7 +127,9 @@ def train(
         return [
             record
             for spec in specs
-            for record in train([spec], task, device=device, evaluation_rows=evaluation_rows, on_epoch=on_epoch)
+            for record in train(
+                [spec], task, device=device, evaluation_rows=evaluation_rows, train_curve=train_curve, on_epoch=on_epoch
+            )
         ]
     specs[0].check_task(task)
     loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
@@ -139,21 +143,25 @@ def train(
     block = evaluation_rows or max(128, EVALUATION_VALUES // network.values_per_row())
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)
-    seconds = 0.0
+    seconds, begun = 0.0, time.perf_counter()
     for epoch in range(1, specs[0].epochs + 1):
         start = time.perf_counter()
         finite = train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)
         seconds += time.perf_counter() - start
         diverged = torch.where(finite, diverged, diverged.clamp(max=epoch))
         for part in task.parts:
+            if part == "train" and not train_curve and epoch < specs[0].epochs:
+                continue
             for name, values in evaluate(network, task, part, block).items():
                 curves.setdefault(f"{part}_{name}", []).append(values.masked_fill(diverged <= epoch, math.nan))
         for stream in by_seed.values():
             stream.after_evaluation()
         on_epoch()
     on_end(network)
-    shared = shared_fields(network, task, device) | {"train_seconds": seconds / len(specs)}
-    whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
+    share = {"train_seconds": seconds / len(specs), "run_seconds": (time.perf_counter() - begun) / len(specs)}
+    shared = shared_fields(network, task, device) | share
+    unseen = torch.full((len(specs),), math.nan, dtype=torch.float64)
+    whole = {name: torch.stack([unseen] * (specs[0].epochs - len(values)) + values, dim=1) for name, values in curves.items()}
     return [
         _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run])) | shared
         for run, spec in enumerate(specs)

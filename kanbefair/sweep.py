@@ -28,6 +28,8 @@ from kanbefair.specs import RunSpec
 Trainer = Callable[..., list[dict]]
 """Like `fit.train`: (specs, task, device=…, on_epoch=…) to records."""
 
+UNTABLED = ("curves", "train_seconds", "run_seconds")
+"""Entries of a record that tables leave out: times differ from one run to the next."""
 STACK_RUNS = 64
 STACK_VALUES = 2**24
 """A stack is at most so many runs, and at most so many numbers at once in its widest layer."""
@@ -263,10 +265,10 @@ def _in_pool(arguments: Sequence[tuple], counter: object, workers: int) -> Itera
 
 
 def table(records: Sequence[dict]) -> pandas.DataFrame:
-    """Records as a tidy table: a row per run, a column per field, curves left out, widths as "10_10"."""
+    """Records as a tidy table: a row per run, a column per field, curves and times left out, widths as "10_10"."""
     rows = []
     for record in records:
-        row = {name: value for name, value in record.items() if name not in ("curves", "train_seconds")}
+        row = {name: value for name, value in record.items() if name not in UNTABLED}
         row |= {name: "_".join(map(str, value)) for name, value in row.items() if isinstance(value, list | tuple)}
         rows.append(row)
     return pandas.DataFrame(rows)

@@ -342,6 +342,16 @@ def test_every_optimiser_trains_every_model(toy, optimizer, lr, epochs, model):
     assert record["train_rmse_last"] < 0.9 * constant
 
 
+def test_without_a_train_curve_the_training_part_is_seen_once_and_nothing_else_changes(toy):
+    specs = [RunSpec(dataset="Toy", model="MLP", widths=(3,), epochs=3, protocol="published", lr=lr) for lr in (1e-2, 1e-3)]
+    task = toy("classes", "published")
+    for whole, short in zip(fit.train(specs, task), fit.train(specs, task, train_curve=False), strict=True):
+        assert short["curves"]["test_metric"] == whole["curves"]["test_metric"]
+        assert short["curves"]["train_metric"][-1] == whole["curves"]["train_metric"][-1] == short["train_metric_last"]
+        assert numpy.isnan(short["curves"]["train_metric"][:-1]).all()
+        assert short["test_metric_best"] == whole["test_metric_best"]
+
+
 def test_runs_on_several_datasets_need_targets_for_each(toy):
     specs = [RunSpec(dataset=name, model="MLP", widths=(3,), epochs=1) for name in "AB"]
     with pytest.raises(InputError, match="targets for each"):

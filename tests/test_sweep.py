@@ -14,7 +14,7 @@ from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import Store
 
-TIMES = ["train_seconds"]
+TIMES = ["train_seconds", "run_seconds"]
 
 
 @pytest.fixture
