@@ -1,11 +1,14 @@
 """Trains every configuration that the authors ran on the datasets at hand again: `python -m kanbefair.extended`.
 
 The runs are those of the paper profile (`studies`) on symbolic functions, tables and images, under the `published`
-protocol. It writes to `results/extended/`: `reruns.csv.gz`, a row per run, and, if the released rows are to be had,
-`agreement.csv` and `duplicates.csv`, how near the rows come to them and how near these come to each other, and
-`exceptions.csv`, the rows of accuracies that do not come back to the digit.
+protocol. It writes to `results/extended/`: `reruns.csv.gz`, a row per run, and, given released rows, `agreement.csv` and
+`agreement_by_dataset.csv`, how near the runs come to them; `duplicates.csv`, how near these come to each other;
+`differences.csv.gz`, all differences by size; and `exceptions.csv`, the MLP rows that do not come back (accuracies: to the
+digit; errors: within 0.1 %).
 """
 
+import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +33,7 @@ COLUMNS = [
 
 
 def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]:
-    """`fit.train` without the training part's curve: the released rows hold the last epoch."""
+    """`fit.train` without the curve of the training part, of which the released rows hold the last epoch."""
     return fit.train(specs, task, train_curve=False, **options)
 
 
@@ -53,16 +56,9 @@ def specs(domain: str, names: Sequence[str], released: pandas.DataFrame | None =
     return list({spec.key: spec for spec in (*grid, *beside)}.values())
 
 
-def table(records: Sequence[dict]) -> pandas.DataFrame:
-    """Records as the rows of `reruns.csv.gz`, accuracies and errors to eight digits, `run_seconds` of one core."""
-    rows = sweep.table(records).assign(run_seconds=[record["run_seconds"] for record in records])
-    return rows.reindex(columns=COLUMNS)
-
-
-def read() -> pandas.DataFrame | None:
-    """The committed rows of all configurations, None if there are none."""
-    path = FOLDER / "reruns.csv.gz"
-    return pandas.read_csv(path) if path.is_file() else None
+def read(name: str) -> pandas.DataFrame | None:
+    """The committed table `name` of `results/extended`, None if there is none."""
+    return next((pandas.read_csv(path) for path in FOLDER.glob(f"{name}.csv*")), None)
 
 
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -74,26 +70,59 @@ def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "cpu", out: Path = FOLDER) -> None:
-    """Train what is missing and write the tables to the folder `out`, domain by domain; the records lie in `runs/` there.
+    """Train what is missing, domain by domain, and write the tables to the folder `out`; the records lie in `runs/` there.
 
-    Raises `InputError` if `rows` is named and cannot be read, or the data folder does not exist.
+    `rows` names a file with released rows (`published.released`); without it nothing is compared. Raises `InputError` if
+    it cannot be read or the data folder does not exist.
     """
     writable(out)
-    try:
-        released = normalised(published.released(rows, data_dir or None))
-    except InputError:
-        if rows:
-            raise
-        released = None
-    names, records = at_hand(data_dir), []
+    released = normalised(published.released(rows, data_dir)) if rows else None
+    names, store, parts = at_hand(data_dir), sweep.Store(out / "runs"), []
     for domain in DOMAINS:
         wanted = specs(domain, names, released)
-        options = {"data_dir": data_dir or None, "device": device, "workers": workers, "train": train}
-        sweep.run(wanted, runs=out / "runs", label=domain, **options)
-        store = sweep.Store(out / "runs")
-        records += [store.read(spec.key) for spec in wanted]
-        table(records).to_csv(
-            out / "reruns.csv.gz", index=False, float_format="%.8g", compression={"method": "gzip", "mtime": 0}
+        runs = sweep.run(
+            wanted, runs=store.folder, data_dir=data_dir, device=device, workers=workers, label=domain, train=train
         )
+        parts.append(runs.assign(run_seconds=[store.read(key)["run_seconds"] for key in runs["key"]]))
+        _write(pandas.concat(parts).reindex(columns=COLUMNS), out / "reruns.csv.gz")
     if released is not None:
-        compare(table(records), released, out)
+        compare(released, pandas.concat(parts), out)
+
+
+def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:
+    """Write how near `runs` come to `released` rows of equal keys, and these to each other where a run is there twice."""
+    ours, theirs = published.compare(released.assign(drawn=False), runs), published.duplicates(released)
+    _write(published.agreement(ours), out / "agreement.csv")
+    _write(published.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
+    _write(published.agreement(theirs), out / "duplicates.csv")
+    pairs = pandas.concat([ours.assign(pair="ours / released"), theirs.assign(pair="released twice")])
+    differences = pairs[["domain", "model", "pair", "points", "ratio"]]
+    _write(differences.sort_values([*differences], ignore_index=True), out / "differences.csv.gz")
+    mlp = ours[ours["model"] == "MLP"]
+    off = (mlp["points"].abs() >= published.EXACT) | ((mlp["ratio"] - 1).abs() > 0.001)
+    _write(mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"]), out / "exceptions.csv")
+
+
+def _write(table: pandas.DataFrame, path: Path) -> None:
+    packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    p = argparse.ArgumentParser(prog="python -m kanbefair.extended", description=__doc__.splitlines()[0])
+    p.add_argument("--data-dir", default="", help="folder with the real datasets (default: $KANBEFAIR_DATA)")
+    p.add_argument("--rows", default="", help="file with the released rows to compare with")
+    p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
+    p.add_argument("--device", default="cpu")
+    args = p.parse_args(argv)
+    try:
+        run(args.data_dir, args.rows, workers=args.workers, device=args.device)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

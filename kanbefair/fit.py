@@ -112,12 +112,12 @@ def train(
     """Train runs that share a stack key and return their records, in order.
 
     After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache); without
-    `train_curve` the training part is evaluated after the last epoch alone, and is NaN before. `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
-    epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`),
-    the whole curves, the run's share of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and
-    versions. From the epoch on in which its loss
-    is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if the
-    runs do not share a stack, or the loss does not fit the task.
+    `train_curve` the training part is evaluated after the last epoch alone, and is NaN before. `on_end` is shown the
+    trained network. A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is
+    best on validation (`selected`) and at the one that is best on the test part (`best`), the whole curves, the run's share
+    of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and versions. From the epoch on in which
+    its loss is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if
+    the runs do not share a stack, or the loss does not fit the task.
     """
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
