@@ -42,7 +42,9 @@ def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROB
     return (time.perf_counter() - start) / steps(specs, small)
 
 
-def of_stacks(stacks: Sequence[Sequence[RunSpec]], data_dir: str = "", device: str = "cpu", probes: int = PROBES) -> pandas.DataFrame:
+def of_stacks(
+    stacks: Sequence[Sequence[RunSpec]], data_dir: str = "", device: str = "cpu", probes: int = PROBES
+) -> pandas.DataFrame:
     """One row per stack: its runs, training steps, and seconds per step.
 
     Seconds per step are taken to grow linearly with the numbers a stack holds per step; the line goes through `probes`

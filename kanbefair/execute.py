@@ -22,6 +22,8 @@ from kanbefair.outputs import PROFILES, PROJECT, Outputs
 NOTEBOOKS = PROJECT / "notebooks"
 VOLATILE_TAG = "nbval-ignore-output"
 """Cells with this tag show progress: nbval does not compare what they print, and the kept copies do not show it."""
+MEASURED_TAG = "measured"
+"""Cells with this tag too show what was measured: the kept copies show it all the same."""
 
 
 def names() -> list[str]:
@@ -40,7 +42,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
         if cell.cell_type == "code":
-            ignored = VOLATILE_TAG in cell.metadata.get("tags", [])
+            tags = cell.metadata.get("tags", [])
+            ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
             cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]
     return notebook
 

@@ -5,7 +5,7 @@ Rates come from probes: a share of one epoch with the same share of the evaluati
 run. They are of one worker with one thread, times the number of workers.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -15,11 +15,12 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import complexity, cost, fit, models, studies, sweep
+from kanbefair import complexity, cost, fit, models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec, grid
 from kanbefair.speed import machine, one_thread
 
+BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
 MNIST, FORMULA = "Random_pixels_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
 
@@ -164,26 +165,36 @@ def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame
         return grid.assign(workers=workers, hours=grid["rows"] * steps * step / workers / 3600, **machine(device))
 
 
-def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, epochs: int, repeats: int) -> pandas.DataFrame:
+def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
     """Measured training seconds of each run, without evaluation: `stack_seconds`, its share of a stack as a sweep makes it,
-    and `alone_seconds`, trained by itself. From `repeats` trainings of `epochs` epochs each after a first, taken in turns,
-    scaled to all epochs; datasets of one section have the same sizes or are measured by their own."""
+    and `alone_seconds`, trained by itself. Medians of `repeats` trainings of up to `batches` batches, taken in turns after a
+    first one, scaled to the whole run."""
     stacks = sweep.plan(specs, data_dir)
-    times: dict[tuple[int, int], list[float]] = {}
+    times: dict[tuple[int, int], list[float]] = defaultdict(list)
     with one_thread():
-        for repeat in range(repeats + 1):
+        for _ in range(repeats + 1):
             for number, stack in enumerate(stacks):
                 task = sweep.task_of(stack[0], data_dir)
+                small = cost.cut(task, batches * stack[0].batch_size)
                 for size in {1, len(stack)}:
-                    short = [replace(spec, epochs=epochs) for spec in stack[:size]]
-                    seconds = fit.train(short, task, device=device)[0]["train_seconds"]
-                    if repeat:
-                        times.setdefault((number, size), []).append(seconds * stack[0].epochs / epochs)
+                    short = [replace(spec, epochs=1) for spec in stack[:size]]
+                    seconds = fit.train(short, small, device=device)[0]["train_seconds"]
+                    times[number, size].append(seconds * cost.steps(stack, task) / cost.steps(short, small))
     rows = []
     for number, stack in enumerate(stacks):
-        own = {
-            "stack": len(stack), "stack_seconds": numpy.median(times[number, len(stack)]),
-            "alone_seconds": numpy.median(times[number, 1]),
-        }  # fmt: skip
-        rows += [{"key": spec.key} | own for spec in stack]
+        names = {"stack_seconds": len(stack), "alone_seconds": 1}
+        own = {name: numpy.median(times[number, size][1:]) for name, size in names.items()}
+        rows += [{"key": spec.key, "stack": len(stack)} | own for spec in stack]
     return pandas.DataFrame(rows)
+
+
+def timed(runs: pandas.DataFrame, specs: Sequence[RunSpec], **how: object) -> pandas.DataFrame:
+    """`runs` (the table of a section whose specs these are) with the columns of `run_seconds`, measured on the first dataset;
+    only datasets of its sizes are kept. `how` goes to `run_seconds`."""
+    first = specs[0].dataset
+    twins = {spec.key: replace(spec, dataset=first).key for spec in specs}
+    sizes = ["input_size", "output_size", "train_rows"]
+    like = runs.loc[runs["dataset"] == first, sizes].iloc[0]
+    kept = runs[(runs[sizes] == like).all(axis=1)].assign(twin=lambda table: table["key"].map(twins))
+    seconds = run_seconds([spec for spec in specs if spec.dataset == first], **how)
+    return kept.merge(seconds.rename(columns={"key": "twin"}), on="twin").drop(columns="twin")

@@ -1,10 +1,11 @@
-"""Measures time and memory of functions on this machine: interleaved repeats in one process, peaks, and the machine's limits."""
+"""Measures time and memory of functions here: interleaved repeats in one process, peaks, and the machine's limits."""
 
 import contextlib
 import ctypes
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -12,6 +13,18 @@ import torch
 
 from kanbefair.provenance import provenance
 
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a profile measures: repeats of a layer, batches and repeats of a training probe, probes of the grid's cost."""
+
+    repeats: int
+    batches: int
+    trainings: int
+    probes: int
+
+
+EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(5, 12, 2, 2), "paper": Effort(15, 60, 3, 6)}
 LOOP_SECONDS = 0.004
 """A repeat calls a function so often that it lasts about so long, at least once."""
 
