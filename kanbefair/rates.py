@@ -50,6 +50,11 @@ CELLS = [
 ]
 
 
+def cells(profile: str) -> list[Cell]:
+    """The cells to measure: at `smoke` the symbolic ones, whose data are small."""
+    return [cell for cell in CELLS if profile != "smoke" or cell.fields["dataset"] == FORMULA]
+
+
 def stack_of(cell: Cell, batches: str) -> list[RunSpec]:
     """A stack as `sweep.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
     (one seed, learning rates differ)."""
