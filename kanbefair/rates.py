@@ -97,11 +97,11 @@ def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
     with torch.device("meta"):
         shape = models.build(stack[:1], task).shape()
     whole = complexity.count(shape)
-    first = complexity.count(replace(shape, widths=shape.widths[:2]))
+    later = complexity.count(replace(shape, widths=shape.widths[1:]))
     trained, seen = len(task.x_train), sum(len(task.part(part)[0]) for part in task.parts)
     steps = cost.steps(stack, task)
     epochs = stack[0].epochs
-    flops = trained * (3 * whole.flops_local - first.flops_local) + seen * whole.flops_local
+    flops = trained * (2 * whole.flops_local + later.flops_local) + seen * whole.flops_local
     rows = (2 * trained + seen) * task.input_size
     return {"flops": epochs * flops, "bytes": BYTES * (epochs * rows + steps * 9 * whole.live_parameters)}
 

@@ -27,6 +27,7 @@ class Effort:
 EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(5, 12, 2, 2), "paper": Effort(15, 60, 3, 6)}
 LOOP_SECONDS = 0.004
 """A repeat calls a function so often that it lasts about so long, at least once."""
+TURNS_SECONDS = 0.6
 
 
 def machine(device: str = "cpu") -> dict[str, str | int]:
@@ -60,12 +61,13 @@ def synchronize(device: str) -> None:
 
 
 def interleaved(
-    candidates: dict[str, Callable[[], object]], *, repeats: int, device: str = "cpu", loop_seconds: float = LOOP_SECONDS
+    candidates: dict[str, Callable[[], object]], *, repeats: int, device: str = "cpu", seconds: float = TURNS_SECONDS
 ) -> dict[str, numpy.ndarray]:
-    """Seconds per call of each candidate, `repeats` values each, taken in turns so that other work on the machine hits all
-    alike: the n-th values of two candidates may be compared. Each is called twice before."""
+    """Seconds per call of each candidate, taken in turns so that other work on the machine hits all alike: the n-th values
+    of two candidates may be compared. Each has at least `repeats` values, up to five times as many if all of them
+    together take less than `seconds`."""
 
-    def seconds(run: Callable[[], object], calls: int) -> float:
+    def measured(run: Callable[[], object], calls: int) -> float:
         synchronize(device)
         start = time.perf_counter()
         for _ in range(calls):
@@ -75,8 +77,11 @@ def interleaved(
 
     for run in candidates.values():
         run()
-    calls = {name: max(1, int(loop_seconds / seconds(run, 1))) for name, run in candidates.items()}
-    times = [[seconds(run, calls[name]) for name, run in candidates.items()] for _ in range(repeats)]
+    calls = {name: max(1, int(LOOP_SECONDS / measured(run, 1))) for name, run in candidates.items()}
+    times: list[list[float]] = []
+    start = time.perf_counter()
+    while len(times) < repeats or (len(times) < 5 * repeats and time.perf_counter() - start < seconds):
+        times.append([measured(run, calls[name]) for name, run in candidates.items()])
     return dict(zip(candidates, numpy.array(times).T, strict=True))
 
 

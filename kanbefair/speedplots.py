@@ -6,29 +6,23 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from kanbefair.layer_speed import LINEAR, OURS, PASSES, PLAIN
-from kanbefair.plots import COLORS, PALETTE, STYLE, new_figure
+from kanbefair.plots import COLORS, MARKERS, PALETTE, STYLE, multiples, new_figure, plain_log
 from kanbefair.section import EQUAL
 
 LAYERS = {
-    OURS: (PALETTE[3], "o"), PLAIN: (PALETTE[1], "s"), LINEAR: ("0.35", "|"), "linear": ("0.35", "s"),
+    OURS: (PALETTE[3], "o"), PLAIN: (PALETTE[9], "s"), LINEAR: ("0.35", "|"), "linear": ("0.35", "s"),
     "pykan": (PALETTE[4], "^"), "efficient-kan": (PALETTE[2], "v"), "inkan": (PALETTE[0], "D"),
 }  # fmt: skip
-
-
-def _ratio_axis(axes: Axes) -> None:
-    """A logarithmic axis of multiples, labelled in plain numbers."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
     for between in range(1, len(names)):
         axes.axhline(between - 0.5, color="0.9", linewidth=0.6)
 
@@ -57,7 +51,8 @@ def layers(table: pandas.DataFrame) -> Figure:
                         axes.hlines(y, points["ratio_low"], points["ratio_high"], color=color, linewidth=1)
                     axes.plot(points[column], y, marker, color=color, markerfacecolor=face, markersize=4, linestyle="")
             axes.axvline(1, color="0.35", linewidth=0.9)
-            _ratio_axis(axes)
+            axes.set_xscale("log")
+            plain_log(axes.xaxis)
             _rows(axes, names)
             axes.set_title(title)
         figure.supxlabel(f"multiple of {LINEAR} with equally many parameters (left of 1: better)", fontsize=8)
@@ -98,8 +93,7 @@ def growth(table: pandas.DataFrame) -> Figure:
             axes.set(xscale="log", yscale="log", xlabel=TITLES[name])
             axes.set_xticks(values, [f"{value:g}" for value in values])
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            plain_log(axes.yaxis)
         panels[0, 0].set_ylabel("time, multiple of the smallest")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
@@ -121,6 +115,7 @@ def rates(table: pandas.DataFrame) -> Figure:
         y = once["run"].map(names.index)
         left.plot(once["prototype"], y, "s", color=PALETTE[0], markersize=4.5, label="prototype, 2 cores (recorded)")
         left.plot(once["original"], y, "x", color="0.3", markersize=5, label="authors (recorded)")
+        left.plot(once["goal"], y, "|", color="0.3", markersize=11, label="goal, 2 cores")
         left.set_xscale("log")
         left.set_xlabel(f"runs an hour ({table['workers'].iloc[0]} workers)")
         own = table[table["batches"] == "own"]
@@ -129,11 +124,11 @@ def rates(table: pandas.DataFrame) -> Figure:
             right.plot(100 * own[name], own["run"].map(names.index), marker, color=PALETTE[(1, 2, 4)[number]], label=name)
         right.set_xscale("log")
         right.axvline(100, color="0.35", linewidth=0.9)
-        right.set_xlabel("share of the time that the limit would need (%)")
-        right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        right.set_xlabel("share of the machine's limit (%)")
+        plain_log(right.xaxis)
         for axes in panels[0]:
             _rows(axes, names)
-            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if axes is left else 3)
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3 if axes is right else 2)
     return figure
 
 
@@ -147,13 +142,13 @@ def grid_cost(table: pandas.DataFrame) -> Figure:
         for number, model in enumerate(("KAN", "MLP")):
             own = hours[hours["model"] == model]
             y = own["stand_in"].map(kinds.index) + 0.34 * (number - 0.5)
-            axes.barh(y, own["hours"], height=0.3, color=COLORS[model], label=model)
+            axes.plot(own["hours"], y, MARKERS[model], color=COLORS[model], label=model)
             for place, (value, rows) in zip(y, own[["hours", "rows"]].to_numpy(), strict=True):
-                axes.annotate(f" {value:.3g} h, {rows:,.0f} runs", (value, place), va="center", fontsize=7)
+                axes.annotate(f"   {value:.3g} h for {rows:,.0f} runs", (value, place), va="center", fontsize=7)
         axes.set_xscale("log")
         low, high = axes.get_xlim()
-        axes.set_xlim(low, high * 12)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_xlim(low, high * 30)
+        plain_log(axes.xaxis)
         axes.set_xlabel("estimated hours")
         _rows(axes, kinds)
         axes.legend(loc="lower right")
@@ -178,7 +173,9 @@ def verdict(table: pandas.DataFrame) -> Figure:
                 )  # fmt: skip
             axes.axvline(0, color="0.2", linewidth=0.8)
             axes.set_title(domain)
-            axes.set_xlabel("log₁₀ (error of MLP ÷ error of KAN)" if errors else "accuracy of KAN − MLP, points")
+            axes.set_xlabel("error of MLP ÷ error of KAN" if errors else "accuracy of KAN − MLP, points")
+            if errors:
+                multiples(axes)
             _rows(axes, [EQUAL[name] for name in names])
         handles = [
             Line2D([], [], color=COLORS.get(n, "0.4"), marker="o", linestyle="", label=label)
