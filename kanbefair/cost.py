@@ -1,6 +1,5 @@
 """What a sweep will cost, before it is run: a few short probes, and a line through them."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import pandas
 from kanbefair import fit
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec
-from kanbefair.speed import one_thread
+from kanbefair.speed import clock, one_thread
 from kanbefair.sweep import Store, plan, stack_values, task_of, worker_count
 
 PROBES = 6
@@ -33,13 +32,15 @@ def cut(task: Task, rows: int) -> Task:
 
 
 def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES) -> float:
-    """Seconds per training step of a stack, evaluation included, from one epoch of `batches` batches after a warm-up."""
+    """Seconds (`speed.clock`) per training step of a stack, evaluation included, from one epoch of `batches` batches after a
+    warm-up."""
     small = cut(task, batches * stack[0].batch_size)
     specs = [replace(spec, epochs=1) for spec in stack]
     fit.train(specs, small, device=device)
-    start = time.perf_counter()
+    now = clock(device)
+    start = now()
     fit.train(specs, small, device=device)
-    return (time.perf_counter() - start) / steps(specs, small)
+    return (now() - start) / steps(specs, small)
 
 
 def of_stacks(

@@ -24,10 +24,10 @@ class Effort:
     probes: int
 
 
-EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(5, 12, 2, 2), "paper": Effort(15, 60, 3, 6)}
+EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(5, 12, 3, 2), "paper": Effort(15, 60, 3, 6)}
 LOOP_SECONDS = 0.004
 """A repeat calls a function so often that it lasts about so long, at least once."""
-TURNS_SECONDS = 0.6
+TURNS_SECONDS = 0.4
 
 
 def machine(device: str = "cpu") -> dict[str, str | int]:
@@ -60,24 +60,32 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
+def clock(device: str) -> Callable[[], float]:
+    """The clock to measure one thread with: on the CPU its processor's time, which stands still while other work of the
+    machine has the core; on a GPU the time of day."""
+    return time.perf_counter if torch.device(device).type == "cuda" else time.process_time
+
+
 def interleaved(
     candidates: dict[str, Callable[[], object]], *, repeats: int, device: str = "cpu", seconds: float = TURNS_SECONDS
 ) -> dict[str, numpy.ndarray]:
-    """Seconds per call of each candidate, taken in turns so that other work on the machine hits all alike: the n-th values
-    of two candidates may be compared. Each has at least `repeats` values, up to five times as many if all of them
+    """Seconds (`clock`) per call of each candidate, taken in turns so that other work on the machine hits all alike: the n-th
+    values of two candidates may be compared. Each has at least `repeats` values, up to five times as many if all of them
     together take less than `seconds`."""
+
+    now = clock(device)
 
     def measured(run: Callable[[], object], calls: int) -> float:
         synchronize(device)
-        start = time.perf_counter()
+        start = now()
         for _ in range(calls):
             run()
         synchronize(device)
-        return (time.perf_counter() - start) / calls
+        return (now() - start) / calls
 
     for run in candidates.values():
         run()
-    calls = {name: max(1, int(LOOP_SECONDS / measured(run, 1))) for name, run in candidates.items()}
+    calls = {name: max(1, int(LOOP_SECONDS / max(measured(run, 1), 1e-9))) for name, run in candidates.items()}
     times: list[list[float]] = []
     start = time.perf_counter()
     while len(times) < repeats or (len(times) < 5 * repeats and time.perf_counter() - start < seconds):
