@@ -26,7 +26,7 @@ MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
 LABELS = {
     "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values with embedding",
     "flops_shared": "FLOPs, bases shared", "flops_local": "FLOPs, non-zero bases only",
-    "stack_seconds": "training seconds, in a stack", "alone_seconds": "training seconds, alone",
+    "stack_seconds": "seconds of a run, in a stack", "alone_seconds": "seconds of a run, alone",
     "accuracy": "test accuracy (%)", "mae": "test mean |error|",
 }  # fmt: skip
 STYLE = {

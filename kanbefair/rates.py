@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kanbefair import complexity, cost, fit, models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec, grid
-from kanbefair.speed import machine, one_thread
+from kanbefair.speed import clock, machine, one_thread
 
 BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
@@ -170,26 +170,36 @@ def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame
         return grid.assign(workers=workers, hours=grid["rows"] * steps * step / workers / 3600, **machine(device))
 
 
+def epoch_seconds(stack: Sequence[RunSpec], task: Task, device: str, repeats: int) -> list[float]:
+    """Seconds (`speed.clock`) of each of `repeats` epochs of a stack, evaluation included, after a first one."""
+    now, ends = clock(device), []
+    specs = [replace(spec, epochs=repeats + 1) for spec in stack]
+    fit.train(specs, task, device=device, on_epoch=lambda: ends.append(now()))
+    return list(numpy.diff(ends))
+
+
 def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
-    """Measured training seconds of each run, without evaluation: `stack_seconds`, its share of a stack as a sweep makes it,
-    and `alone_seconds`, trained by itself. Medians of `repeats` trainings of up to `batches` batches, taken in turns after a
-    first one, scaled to the whole run."""
+    """Measured seconds of each run, evaluations included: `stack_seconds`, its share of a stack as a sweep makes it, and
+    `alone_seconds`, trained by itself. Medians of epochs of up to `batches` batches, `repeats` in each of two turns, scaled
+    to the whole run."""
     stacks = sweep.plan(specs, data_dir)
     times: dict[tuple[int, int], list[float]] = defaultdict(list)
     with one_thread():
-        for _ in range(repeats + 1):
+        for _ in range(2):
             for number, stack in enumerate(stacks):
                 task = sweep.task_of(stack[0], data_dir)
                 small = cost.cut(task, batches * stack[0].batch_size)
+                share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
                 for size in {1, len(stack)}:
-                    short = [replace(spec, epochs=1) for spec in stack[:size]]
-                    seconds = fit.train(short, small, device=device)[0]["train_seconds"]
-                    times[number, size].append(seconds * cost.steps(stack, task) / cost.steps(short, small))
+                    whole = stack[0].epochs / share / size
+                    times[number, size] += [whole * value for value in epoch_seconds(stack[:size], small, device, repeats)]
     rows = []
     for number, stack in enumerate(stacks):
-        names = {"stack_seconds": len(stack), "alone_seconds": 1}
-        own = {name: numpy.median(times[number, size][1:]) for name, size in names.items()}
-        rows += [{"key": spec.key, "stack": len(stack)} | own for spec in stack]
+        own = {
+            "stack": len(stack), "stack_seconds": numpy.median(times[number, len(stack)]),
+            "alone_seconds": numpy.median(times[number, 1]),
+        }  # fmt: skip
+        rows += [{"key": spec.key} | own for spec in stack]
     return pandas.DataFrame(rows)
 
 

@@ -14,8 +14,8 @@ from kanbefair.specs import RunSpec
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 EQUAL = {
-    "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal training time in a stack",
-    "alone_seconds": "equal training time alone",
+    "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal time in a stack",
+    "alone_seconds": "equal time alone",
 }  # fmt: skip
 """Budgets in words."""
 

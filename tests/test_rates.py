@@ -148,9 +148,17 @@ def test_measured_seconds_are_joined_to_the_runs_of_datasets_of_equal_sizes():
 
 
 def test_seconds_are_of_the_whole_run(monkeypatch):
-    monkeypatch.setattr(rates.fit, "train", lambda specs, task, device: [{"train_seconds": 2.0 * len(specs)}] * len(specs))
+    epochs = {1: [2.0, 8.0, 3.0], 3: [6.0, 6.0, 9.0]}
+    monkeypatch.setattr(rates, "epoch_seconds", lambda stack, task, device, repeats: epochs[len(stack)])
     specs = grid(dataset="Random_numbers_1000_50_3_2", model="MLP", widths=(4,), seed=[1, 2, 3], epochs=10)
-    table = rates.run_seconds(specs, data_dir="", device="cpu", batches=2, repeats=1)
-    assert table["alone_seconds"].tolist() == [2.0 * 10 * 8 / 2] * 3
-    assert table["stack_seconds"].tolist() == [6.0 * 10 * 8 / 2] * 3
+    table = rates.run_seconds(specs, data_dir="", device="cpu", batches=2, repeats=3)
+    assert table["alone_seconds"].tolist() == [3.0 * 10 * 8 / 2] * 3
+    assert table["stack_seconds"].tolist() == [6.0 * 10 * 8 / 2 / 3] * 3
     assert numpy.array_equal(table["key"], [spec.key for spec in specs])
+
+
+def test_the_first_epoch_is_not_measured(monkeypatch):
+    ticks = iter([10.0, 11.0, 13.0, 17.0])
+    monkeypatch.setattr(rates, "clock", lambda device: lambda: next(ticks))
+    stack = grid(dataset="Random_numbers_200_50_3_2", model="MLP", widths=(4,), seed=[1, 2], epochs=100)
+    assert rates.epoch_seconds(stack, sweep.task_of(stack[0], ""), "cpu", 3) == [1.0, 2.0, 4.0]
