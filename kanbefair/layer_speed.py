@@ -92,20 +92,21 @@ def contestants(size: Size, shortcut: str | None, device: str) -> dict[str, tupl
     return found
 
 
-def one_pass(kind: str, layer: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], None]:
-    """A function that makes one of `PASSES`; gradients are made anew each time."""
-    parameters = list(layer.parameters())
+def one_pass(
+    kind: str, layer: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor
+) -> Callable[[], tuple[Tensor | None, ...]]:
+    """A function that makes one of `PASSES` and returns the gradients, if any, of the sum of the outputs."""
     inputs = x.clone().requires_grad_(kind == PASSES[2])
+    wanted = [values for values in (*layer.parameters(), inputs) if values.requires_grad]
 
-    def infer() -> None:
+    def infer() -> tuple[Tensor | None, ...]:
         with torch.no_grad():
             forward(inputs)
+        return ()
 
-    def learn() -> None:
-        for values in (*parameters, inputs):
-            values.grad = None
+    def learn() -> tuple[Tensor | None, ...]:
         y = forward(inputs)
-        y.backward(torch.ones_like(y))
+        return torch.autograd.grad(y, wanted, torch.ones_like(y), allow_unused=True)
 
     return infer if kind == PASSES[0] else learn
 
@@ -129,11 +130,7 @@ def compare(chosen: Sequence[Size], *, device: str = "cpu", repeats: int = 7) ->
 
 def _measured(runs: dict, found: dict, device: str, repeats: int) -> list[dict]:
     times = interleaved(runs, repeats=repeats, device=device)
-    peaks = {}
-    for name, run in runs.items():
-        for values in found[name][0].parameters():
-            values.grad = None
-        peaks[name] = peak_memory(run, device)
+    peaks = {name: peak_memory(run, device) for name, run in runs.items()}
     rows = []
     for name, own in times.items():
         ratio = quartiles(own / times[LINEAR])
