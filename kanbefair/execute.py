@@ -9,9 +9,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import nbformat
+import pandas
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
@@ -22,6 +24,8 @@ from kanbefair.outputs import PROFILES, PROJECT, Outputs
 NOTEBOOKS = PROJECT / "notebooks"
 VOLATILE_TAG = "nbval-ignore-output"
 """Cells with this tag show progress: nbval does not compare what they print, and the kept copies do not show it."""
+MEASURED_TAG = "measured"
+"""Cells with this tag too show what was measured: the kept copies show it all the same."""
 
 
 def names() -> list[str]:
@@ -40,7 +44,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
         if cell.cell_type == "code":
-            ignored = VOLATILE_TAG in cell.metadata.get("tags", [])
+            tags = cell.metadata.get("tags", [])
+            ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
             cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]
     return notebook
 
@@ -48,18 +53,36 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def execute(name: str, parameters: dict[str, object]) -> float:
     """Execute one notebook with `parameters` (they name the profile and where to write); returns the seconds it took.
 
-    Raises `InputError` with the failing cell's error; the partly executed copy is kept for inspection.
+    The table `notebook_seconds` keeps them. Raises `InputError` with the failing cell's error; the partly executed copy is
+    kept for inspection.
     """
     outputs = Outputs(parameters["profile"], parameters.get("out", ""))
     target = outputs.results / "notebooks" / f"{choose('notebook', name, names())}.ipynb"
     target.parent.mkdir(exist_ok=True)
+    before = _records(outputs)
     start = time.perf_counter()
     try:
         papermill.execute_notebook(NOTEBOOKS / f"{name}.ipynb", target, parameters=parameters, progress_bar=False)
     except PapermillExecutionError as error:
         raise InputError(f"notebook {name} failed: {error.ename}: {error.evalue} (see {target})") from None
+    seconds = time.perf_counter() - start
     nbformat.write(clean(nbformat.read(target, as_version=4)), target)
-    return time.perf_counter() - start
+    _keep_seconds(outputs, name, seconds, _records(outputs) - before)
+    return seconds
+
+
+def _records(outputs: Outputs) -> int:
+    return sum(1 for _ in outputs.runs.glob("*/*.json"))
+
+
+def _keep_seconds(outputs: Outputs, name: str, seconds: float, trained: int) -> None:
+    """Put a notebook's row into the table `notebook_seconds`: what it took this time, and how many runs it trained."""
+    row = {"notebook": name, "seconds": round(seconds, 1), "trained_runs": trained}
+    row |= {"cores": len(os.sched_getaffinity(0)), "date": date.today().isoformat()}
+    rows = [row]
+    if (outputs.results / "notebook_seconds.csv").is_file():
+        rows += [other for other in outputs.read("notebook_seconds").to_dict("records") if other["notebook"] != name]
+    outputs.write("notebook_seconds", pandas.DataFrame(rows).sort_values("notebook"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

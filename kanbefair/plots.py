@@ -11,6 +11,7 @@ import pandas
 import seaborn
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -25,6 +26,7 @@ MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
 LABELS = {
     "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values with embedding",
     "flops_shared": "FLOPs, bases shared", "flops_local": "FLOPs, non-zero bases only",
+    "stack_seconds": "seconds of a run, in a stack", "alone_seconds": "seconds of a run, alone",
     "accuracy": "test accuracy (%)", "mae": "test mean |error|",
 }  # fmt: skip
 STYLE = {
@@ -108,6 +110,8 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
 def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str, dataset: str, *, first: bool) -> None:
     metric = own["metric"].iloc[0]
     axes.set_xscale("log")
+    if kind.endswith("_seconds"):
+        plain_log(axes.xaxis)
     if metric == "mae":
         _error_axis(axes)
     else:
@@ -119,19 +123,31 @@ def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str, dataset: str, *, 
         axes.set_ylabel(LABELS[metric])
 
 
+def plain_log(axis: Axis) -> None:
+    """Label a logarithmic axis in plain numbers, at 1, 2 and 5 of each decade where it spans few of them."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 30 else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _error_axis(axes: Axes) -> None:
-    """A logarithmic axis that is labelled at 1, 2 and 5 of each decade where it spans few of them."""
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 30 else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_log(axes.yaxis)
 
 
 def _gain_text(row: pandas.Series) -> str:
     better = "KAN" if row["gain"] > 0 else "MLP"
     size = f"error {10 ** abs(row['gain']):.2g}× lower" if row["metric"] == "mae" else f"{abs(row['gain']):.1f} points ahead"
     return f"tie ({better} {size})" if row["winner"] == "tie" else f"{better} wins, {size}"
+
+
+def multiples(axes: Axes) -> None:
+    """Label an axis of decimal logarithms with what they are the logarithms of: 1×, 2×, 5×, …"""
+    ends = axes.get_xlim()
+    ticks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
+    ticks = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
+    axes.set_xticks([math.log10(tick) for tick in ticks], [f"{tick:g}×" for tick in ticks])
 
 
 def verdict(table: pandas.DataFrame) -> Figure:
@@ -160,10 +176,7 @@ def verdict(table: pandas.DataFrame) -> Figure:
             axes.set_ylim(-0.5, len(domains) - 0.5)
             axes.grid(axis="y", visible=False)
             if metric == "mae":
-                ends = axes.get_xlim()
-                ticks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
-                ticks = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
-                axes.set_xticks([math.log10(tick) for tick in ticks], [f"{tick:g}×" for tick in ticks])
+                multiples(axes)
                 axes.set_xlabel("error of MLP ÷ error of KAN   (right of 1×: KAN better)")
             else:
                 axes.set_xlabel("accuracy of KAN − accuracy of MLP, points   (right of 0: KAN better)")

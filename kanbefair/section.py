@@ -13,6 +13,11 @@ from kanbefair.outputs import Outputs
 from kanbefair.specs import RunSpec
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
+EQUAL = {
+    "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal time in a stack",
+    "alone_seconds": "equal time alone",
+}  # fmt: skip
+"""Budgets in words."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def sentences(verdict: pandas.DataFrame) -> Markdown:
     """The verdict table in words."""
     lines = []
     for _, row in verdict.iterrows():
-        budget = "equal parameters" if row["budget"] == "parameters" else "equal FLOPs"
+        budget = EQUAL[row["budget"]]
         who = "**a tie**" if row["winner"] == "tie" else f"**{row['winner']}** wins"
         if row["metric"] == "mae":
             low, gain, high = (f"{10 ** row[name]:.2g}" for name in ("low", "gain", "high"))

@@ -98,11 +98,14 @@ def interval(values: numpy.ndarray) -> tuple[float, float, float]:
     return mean, float(ends.low), float(ends.high)
 
 
-def verdict(runs: pandas.DataFrame, domain: str, unit: str | None = None) -> pandas.DataFrame:
-    """One row per budget: the gain of KAN over MLP with its interval, and who wins: the model on whose side the whole
-    interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see `DATASETS_TO_GENERALISE`)."""
+def verdict(
+    runs: pandas.DataFrame, domain: str, unit: str | None = None, budgets: tuple[str, ...] = BUDGETS
+) -> pandas.DataFrame:
+    """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who wins: the model on whose
+    side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
+    `DATASETS_TO_GENERALISE`)."""
     rows = []
-    for budget in BUDGETS:
+    for budget in budgets:
         table = gains(runs, budget)
         over = unit or ("dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed")
         units = table.groupby(over)["gain"].mean().dropna()

@@ -11,10 +11,13 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import kanbefair
+from kanbefair import peers
 from kanbefair.outputs import PROJECT
 
 PROJECT_FILE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-PINS = [*PROJECT_FILE["dependencies"], *(pin for group in PROJECT_FILE["optional-dependencies"].values() for pin in group)]
+EXTRAS = PROJECT_FILE["optional-dependencies"]
+PEERS = EXTRAS.pop("speed")
+PINS = [*PROJECT_FILE["dependencies"], *(pin for group in EXTRAS.values() for pin in group)]
 LOCK = (PROJECT / "requirements.lock").read_text().splitlines()
 MODULES = [name for _, name, _ in pkgutil.walk_packages(kanbefair.__path__, "kanbefair.")]
 
@@ -40,6 +43,13 @@ def test_every_pin_of_the_project_is_in_the_lock(pin):
     pinned = Requirement(pin)
     assert str(pinned.specifier).startswith("==")
     assert LOCKED[pinned.name].specifier == pinned.specifier
+
+
+@pytest.mark.parametrize("pin", PEERS)
+def test_peers_are_pinned_and_not_installed_with_the_project(pin):
+    assert str(Requirement(pin).specifier).startswith("==")
+    assert Requirement(pin).name not in LOCKED
+    assert Requirement(pin).name in {peer.package for peer in peers.PEERS.values()}
 
 
 def test_torch_and_its_two_companions_are_the_versions_that_fit():

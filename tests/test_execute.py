@@ -8,7 +8,7 @@ from nbformat import v4
 
 from kanbefair import execute
 from kanbefair.errors import InputError
-from kanbefair.outputs import PROJECT
+from kanbefair.outputs import PROJECT, Outputs
 from kanbefair.section import PARAMETERS
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -56,6 +56,20 @@ def test_a_notebook_is_executed_and_kept_without_what_changes(book, tmp_path, ca
     assert path.read_bytes() == first
 
 
+def test_a_table_says_what_each_notebook_took_and_trained(book, tmp_path, capsys):
+    record = (
+        "from pathlib import Path\nPath(section.outputs.runs, 'ab').mkdir()\nPath(section.outputs.runs, 'ab/c.json').touch()"
+    )
+    begin = "from kanbefair.section import begin\nsection = begin(globals())"
+    nbformat.write(notebook(begin, record), book / "03_trains.ipynb")
+    assert call(tmp_path, "03_trains", "01_good") == 0
+    assert call(tmp_path, "01_good") == 0
+    table = Outputs("smoke", tmp_path / "made").read("notebook_seconds")
+    assert table["notebook"].tolist() == ["01_good", "03_trains"]
+    assert table["trained_runs"].tolist() == [0, 1]
+    assert (table["seconds"] > 0).all()
+
+
 def test_a_failing_notebook_ends_in_exit_2_and_is_kept_for_inspection(book, tmp_path, capsys):
     assert call(tmp_path, "02_fails") == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
@@ -95,6 +109,13 @@ def test_from_a_shell_bad_input_shows_no_traceback(tmp_path):
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert "error: unknown profile 'smok'" in ended.stderr
+
+
+def test_clean_keeps_what_was_measured():
+    made = notebook("measures")
+    made.cells[1].outputs = [v4.new_output("stream", name=name, text="x") for name in ("stdout", "stderr")]
+    made.cells[1].metadata["tags"] = [execute.VOLATILE_TAG, execute.MEASURED_TAG]
+    assert [output.name for output in execute.clean(made).cells[1].outputs] == ["stdout"]
 
 
 def test_clean_takes_out_what_changes_and_nothing_else():

@@ -1,10 +1,10 @@
 """Datasets: `load(name) -> Task`. One file per domain; `embedded/` holds the files that ship with the package."""
 
-from kanbefair.data import audio, peaks, symbolic, tabular, text, vision
+from kanbefair.data import audio, peaks, stand_in, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, data_folder, dataset, load, names, register
 from kanbefair.data.task import Task
 
 __all__ = [
-    "DOMAINS", "PROTOCOLS", "Task", "audio", "data_folder", "dataset", "load", "names", "peaks", "register", "symbolic",
-    "tabular", "text", "vision",
+    "DOMAINS", "PROTOCOLS", "Task", "audio", "data_folder", "dataset", "load", "names", "peaks", "register", "stand_in",
+    "symbolic", "tabular", "text", "vision",
 ]  # fmt: skip

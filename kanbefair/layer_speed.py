@@ -1,0 +1,181 @@
+"""Time and memory of one KAN layer beside `nn.Linear` of equally many parameters, and how time grows with each size."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy
+import pandas
+import torch
+from torch import Tensor, nn
+
+from kanbefair import fused, peers
+from kanbefair.layers import KANLinear, Linear, activation
+from kanbefair.speed import interleaved, machine, one_thread, peak_memory, quartiles
+
+LINEAR, OURS, PLAIN = "nn.Linear", "kanbefair", "kanbefair, plain"
+PASSES = ("forward", "forward+backward", "with input gradient")
+"""Without gradients; with those of the parameters, as a first layer needs; and with those of its inputs too, as others do."""
+
+
+class Size(NamedTuple):
+    """A layer's batch, inputs, outputs, grid G and order K, and the number of runs in its stack."""
+
+    rows: int
+    inputs: int
+    outputs: int
+    grid: int
+    order: int
+    runs: int = 1
+
+
+SIZES = [
+    Size(128, 784, 10, 5, 3), Size(128, 784, 64, 5, 3), Size(1024, 64, 64, 5, 3), Size(128, 784, 64, 20, 5),
+    Size(1024, 256, 256, 10, 3),
+]  # fmt: skip
+LARGE = [Size(8192, 1024, 1024, grid, order) for grid, order in ((3, 2), (5, 3), (10, 3), (20, 5))]
+SMALL = [Size(16, 12, 4, 5, 3), Size(32, 8, 8, 3, 2)]
+
+BASE = Size(128, 64, 64, 5, 3)
+GROWTH = {
+    "G": [BASE._replace(grid=value) for value in (3, 5, 10, 20, 50)],
+    "K": [BASE._replace(order=value) for value in (1, 2, 3, 4, 5)],
+    "width": [BASE._replace(inputs=value, outputs=value) for value in (16, 32, 64, 128, 256)],
+    "batch": [BASE._replace(rows=value) for value in (32, 128, 512, 2048)],
+    "stack": [BASE._replace(inputs=5, outputs=5, runs=value) for value in (1, 4, 16, 64)],
+}
+"""One size varied at a time, the others held at `BASE`; stacks are of layers of width 5, as small networks need them."""
+VARIED = {"G": "grid", "K": "order", "width": "inputs", "batch": "rows", "stack": "runs"}
+
+
+def sizes(profile: str, device: str) -> list[Size]:
+    """The layers to measure: two small ones at `smoke`; on a GPU four large ones more."""
+    return SMALL if profile == "smoke" else SIZES + (LARGE if torch.device(device).type == "cuda" else [])
+
+
+def growth_sizes(profile: str) -> dict[str, list[Size]]:
+    """What to vary, and the layers; at `smoke` only the two smallest of each."""
+    return {name: values[:2] if profile == "smoke" else values for name, values in GROWTH.items()}
+
+
+def kan(size: Size, shortcut: str | None, device: str = "cpu") -> KANLinear:
+    """A stack of KAN layers on (−1, 1) with random values and biases of zero."""
+    layer = KANLinear(
+        size.inputs, size.outputs, grid=size.grid, order=size.order, grid_ranges=[(-1.0, 1.0)] * size.runs,
+        shortcut=None if shortcut is None else activation(shortcut),
+    )  # fmt: skip
+    with torch.no_grad():
+        for name, values in layer.named_parameters():
+            values.zero_() if name == "bias" else values.normal_(std=0.1)
+    return layer.to(device)
+
+
+def equal_outputs(size: Size, parameters: int) -> int:
+    """The outputs that a linear layer needs for `parameters` parameters, as nearly as can be."""
+    return max(1, round(parameters / size.runs / (size.inputs + 1)))
+
+
+def contestants(size: Size, shortcut: str | None, device: str) -> dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+    """The layers that compete at a size, by name, with their forward passes. Only those with a shortcut have peers."""
+    ours = kan(size, shortcut, device)
+    outputs = equal_outputs(size, sum(p.numel() for p in ours.parameters()))
+    linear = nn.Linear(size.inputs, outputs, device=device)
+
+    def plain(x: Tensor) -> Tensor:
+        with fused.plain():
+            return ours(x)
+
+    found = {LINEAR: (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}
+    for name, peer in peers.available().items() if shortcut else ():
+        if size.order in peer.orders:
+            layer = peer.layer(size.inputs, size.outputs, size.grid, size.order).to(device)
+            found[name] = (layer, lambda x, peer=peer, layer=layer: peer.call(layer, x))
+    return found
+
+
+def one_pass(
+    kind: str, layer: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor
+) -> Callable[[], tuple[Tensor | None, ...]]:
+    """A function that makes one of `PASSES` and returns the gradients, if any, of the sum of the outputs."""
+    inputs = x.clone().requires_grad_(kind == PASSES[2])
+    wanted = [values for values in (*layer.parameters(), inputs) if values.requires_grad]
+
+    def infer() -> tuple[Tensor | None, ...]:
+        with torch.no_grad():
+            forward(inputs)
+        return ()
+
+    def learn() -> tuple[Tensor | None, ...]:
+        y = forward(inputs)
+        return torch.autograd.grad(y, wanted, torch.ones_like(y), allow_unused=True)
+
+    return infer if kind == PASSES[0] else learn
+
+
+def compare(chosen: Sequence[Size], *, device: str = "cpu", repeats: int = 7) -> pandas.DataFrame:
+    """One row per size, shortcut, pass and layer: milliseconds (median and quartiles), bytes at the peak, and both over those
+    of `nn.Linear` with equally many parameters (`ratio` with quartiles is of times measured side by side)."""
+    rows = []
+    with one_thread():
+        where = machine(device)
+        for size in chosen:
+            x = 0.5 * torch.randn(size.rows, size.inputs, device=device)
+            for shortcut in (None, "silu"):
+                found = contestants(size, shortcut, device)
+                names = size._asdict() | {"shortcut": shortcut or "none"}
+                for kind in PASSES:
+                    runs = {name: one_pass(kind, *pair, x) for name, pair in found.items()}
+                    rows += [names | {"pass": kind} | row | where for row in _measured(runs, found, device, repeats)]
+    return pandas.DataFrame(rows)
+
+
+def _measured(runs: dict, found: dict, device: str, repeats: int) -> list[dict]:
+    times = interleaved(runs, repeats=repeats, device=device)
+    peaks = {name: peak_memory(run, device) for name, run in runs.items()}
+    rows = []
+    for name, own in times.items():
+        ratio = quartiles(own / times[LINEAR])
+        rows.append({
+            "layer": name, "parameters": sum(p.numel() for p in found[name][0].parameters()),
+            **{f"{key}_ms": 1e3 * value for key, value in quartiles(own).items()},
+            "ratio": ratio["median"], "ratio_low": ratio["low"], "ratio_high": ratio["high"], "peak_bytes": peaks[name],
+            "ratio_peak": peaks[name] / peaks[LINEAR] if peaks[LINEAR] else numpy.nan,
+        })  # fmt: skip
+    return rows
+
+
+def growth(chosen: dict[str, list[Size]], *, device: str = "cpu", repeats: int = 7) -> pandas.DataFrame:
+    """Time of forward and backward, input gradient included, as one size grows and the others are held: milliseconds, and
+    `times`, the multiple of the time at the smallest value (median and quartiles over repeats taken side by side)."""
+    rows = []
+    with one_thread():
+        where = machine(device)
+        for varied, layers in chosen.items():
+            runs = {}
+            for size in layers:
+                for name, (layer, forward) in _growing(size, device).items():
+                    x = 0.5 * torch.randn(size.runs, size.rows, size.inputs, device=device)
+                    runs[size, name] = one_pass(PASSES[2], layer, forward, x)
+            times = interleaved(runs, repeats=repeats, device=device)
+            for (size, name), own in times.items():
+                multiple = quartiles(own / times[layers[0], name])
+                rows.append({
+                    "varied": varied, "value": getattr(size, VARIED[varied]), "layer": name, **size._asdict(),
+                    "median_ms": 1e3 * numpy.median(own), "times": multiple["median"], "times_low": multiple["low"],
+                    "times_high": multiple["high"], **where,
+                })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def _growing(size: Size, device: str) -> dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+    """Our layer, its plain form, and our linear layer of equally many parameters, which stacks."""
+    ours = kan(size, "silu", device)
+    outputs = equal_outputs(size, sum(p.numel() for p in ours.parameters()))
+    linear = Linear(size.inputs, outputs, stack=size.runs).to(device)
+    with torch.no_grad():
+        linear.weight.normal_(std=0.1)
+
+    def plain(x: Tensor) -> Tensor:
+        with fused.plain():
+            return ours(x)
+
+    return {"linear": (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}

@@ -1,0 +1,215 @@
+"""How many whole runs an hour a sweep trains here, what bounds them, what the released grid would take, and what time a run
+of a section takes.
+
+Rates come from probes: a share of one epoch with the same share of the evaluation that follows it, scaled to the whole
+run. They are of one worker with one thread, times the number of workers.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+
+import numpy
+import pandas
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from kanbefair import complexity, cost, fit, models, stats, studies, sweep
+from kanbefair.data import Task
+from kanbefair.specs import RunSpec, grid
+from kanbefair.speed import clock, machine, one_thread
+
+BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
+BYTES = 4
+MNIST, FORMULA = "Random_pixels_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A kind of run whose rate is measured: its fields, how many are wanted at once, and rates that others recorded, in runs
+    an hour: `original` by the authors, `prototype` on two cores of a CPU, `goal` what is asked of this package there."""
+
+    name: str
+    fields: dict
+    wanted: int
+    original: float
+    prototype: float
+    goal: float
+
+
+_IMAGES = {"dataset": MNIST, "epochs": 20}
+_FORMULAS = {"dataset": FORMULA, "epochs": 500, "widths": (5,)}
+_KAN = {"model": "KAN", "grid": 5, "order": 3}
+CELLS = [
+    Cell("MNIST-shaped MLP", _IMAGES | {"model": "MLP", "widths": (32,)}, 64, 37, 2250, 2250),
+    Cell("MNIST-shaped KAN", _IMAGES | _KAN | {"widths": (4,)}, 64, 3, 2020, 3000),
+    Cell("symbolic MLP", _FORMULAS | {"model": "MLP"}, 64, 25, 68_000, 60_000),
+    Cell("symbolic KAN", _FORMULAS | _KAN, 64, 22, 32_000, 30_000),
+    Cell("MNIST-shaped KAN, alone", _IMAGES | _KAN | {"widths": (4,)}, 1, 3, numpy.nan, 420),
+]
+
+
+def cells(profile: str) -> list[Cell]:
+    """The cells to measure: at `smoke` the symbolic ones, whose data are small."""
+    return [cell for cell in CELLS if profile != "smoke" or cell.fields["dataset"] == FORMULA]
+
+
+def stack_of(cell: Cell, batches: str) -> list[RunSpec]:
+    """A stack as `sweep.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
+    (one seed, learning rates differ)."""
+    varied = {"seed": list(range(cell.wanted))} if batches == "own" else {"lr": [1e-3 + 1e-6 * i for i in range(cell.wanted)]}
+    return sweep.plan(grid(**cell.fields, **varied))[0]
+
+
+class _Calls(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count[function] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def calls_per_step(stack: Sequence[RunSpec], task: Task, device: str) -> float:
+    """PyTorch operators that one training step of a stack calls, backward pass and optimiser included."""
+    counts = []
+    for batches in (2, 4):
+        with _Calls() as calls:
+            small = replace(cost.cut(task, stack[0].batch_size), **_train_rows(task, batches * stack[0].batch_size))
+            fit.train([replace(spec, epochs=1) for spec in stack], small, device=device)
+        counts.append(calls.count.total())
+    return (counts[1] - counts[0]) / 2
+
+
+def _train_rows(task: Task, rows: int) -> dict[str, torch.Tensor]:
+    return {"x_train": task.x_train[:rows], "y_train": task.y_train[:rows]}
+
+
+def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
+    """The least work of one whole run of a stack: `flops`, with only the non-zero bases, and `bytes` of memory traffic.
+
+    Arithmetic: a training row costs three forward passes (two for the first layer, whose inputs need no gradient), a row
+    that is evaluated one. Traffic of float32: each row that is read, twice in training; per training step and parameter
+    9 values: read in the forward pass, its gradient written, and Adam reads four and writes three.
+    """
+    with torch.device("meta"):
+        shape = models.build(stack[:1], task).shape()
+    whole = complexity.count(shape)
+    later = complexity.count(replace(shape, widths=shape.widths[1:]))
+    trained, seen = len(task.x_train), sum(len(task.part(part)[0]) for part in task.parts)
+    steps = cost.steps(stack, task)
+    epochs = stack[0].epochs
+    flops = trained * (2 * whole.flops_local + later.flops_local) + seen * whole.flops_local
+    rows = (2 * trained + seen) * task.input_size
+    return {"flops": epochs * flops, "bytes": BYTES * (epochs * rows + steps * 9 * whole.live_parameters)}
+
+
+def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
+    """One row per cell and kind of batches: runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the
+    work takes: arithmetic, memory traffic, and calls of operators at their least price. Probes are of `batches` batches."""
+    rows = []
+    with one_thread():
+        where = machine(device)
+        for cell in cells:
+            for kind in ("own", "shared") if cell.wanted > 1 else ("own",):
+                stack = stack_of(cell, kind)
+                task = sweep.task_of(stack[0], "")
+                steps, least = cost.steps(stack, task), work(stack, task)
+                seconds = cost.probe(stack, task, device, batches) * steps / len(stack)
+                calls = calls_per_step(stack, task, device)
+                rows.append({
+                    "run": cell.name, "batches": kind, "stack": len(stack), "workers": workers, "run_seconds": seconds,
+                    "runs_an_hour": workers * 3600 / seconds, "original": cell.original, "prototype": cell.prototype,
+                    "goal": cell.goal, "gflops": 1e-9 * least["flops"] / seconds, "gbytes": 1e-9 * least["bytes"] / seconds,
+                    "calls_per_step": calls, "arithmetic": 1e-9 * least["flops"] / seconds / limits["gflops"],
+                    "memory": 1e-9 * least["bytes"] / seconds / limits["gbytes"],
+                    "calls": calls * limits["call_seconds"] * steps / len(stack) / seconds, **where,
+                })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def released_grid() -> pandas.DataFrame:
+    """The grid behind the 21,030 released rows: per dataset and model the rows, their epochs, and the dataset's sizes."""
+    return pandas.read_csv(files("kanbefair.data") / "embedded" / "released_grid.csv")
+
+
+KINDS = {
+    "grey images": ("vision", "Random_pixels_1024_171_784_10"),
+    "colour images": ("vision", "Random_pixels_1024_205_2352_10"),
+    "tables": ("tabular", "Random_numbers_1024_256_16_2"),
+    "formulas": ("symbolic", "Random_numbers_1024_1024_2_0"),
+}
+"""Stand-ins that the cost of the released grid is measured on: one for datasets of about equal inputs."""
+
+
+def kind_of(row: dict) -> str:
+    """Which of `KINDS` stands for a dataset of the released grid."""
+    if row["domain"] == "vision":
+        return "colour images" if row["inputs"] > 1000 else "grey images"
+    return {"tabular": "tables", "symbolic": "formulas"}[row["domain"]]
+
+
+def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame:
+    """Estimated hours of every released row, as the authors ran it, on this machine: `released_grid` with `hours`, from
+    `probes` stacks of the paper's settings per stand-in and model (`cost.of_stacks`)."""
+    seconds = {}
+    for kind, (domain, name) in KINDS.items():
+        specs = studies.specs(domain, "paper", [name])
+        for model in ("KAN", "MLP"):
+            stacks = sweep.plan([spec for spec in specs if spec.model == model])
+            table = cost.of_stacks(stacks, device=device, probes=probes)
+            seconds[kind, model] = table["step_seconds"].sum() / table["runs"].sum()
+    grid = released_grid()
+    rows = grid.to_dict("records")
+    grid["stand_in"] = [kind_of(row) for row in rows]
+    steps = grid["epochs"] * -(-grid["train_rows"] // 128)
+    step = [seconds[kind_of(row), row["model"]] for row in rows]
+    with one_thread():
+        return grid.assign(workers=workers, hours=grid["rows"] * steps * step / workers / 3600, **machine(device))
+
+
+def epoch_seconds(stack: Sequence[RunSpec], task: Task, device: str, repeats: int) -> list[float]:
+    """Seconds (`speed.clock`) of each of `repeats` epochs of a stack, evaluation included, after a first one."""
+    now, ends = clock(device), []
+    specs = [replace(spec, epochs=repeats + 1) for spec in stack]
+    fit.train(specs, task, device=device, on_epoch=lambda: ends.append(now()))
+    return list(numpy.diff(ends))
+
+
+def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
+    """Measured seconds of each run, evaluations included: `stack_seconds`, its share of a stack as a sweep makes it, and
+    `alone_seconds`, trained by itself. Medians of epochs of up to `batches` batches, `repeats` in each of two turns, scaled
+    to the whole run."""
+    stacks = sweep.plan(specs, data_dir)
+    times: dict[tuple[int, int], list[float]] = defaultdict(list)
+    with one_thread():
+        for _ in range(2):
+            for number, stack in enumerate(stacks):
+                task = sweep.task_of(stack[0], data_dir)
+                small = cost.cut(task, batches * stack[0].batch_size)
+                share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
+                for size in {1, len(stack)}:
+                    whole = stack[0].epochs / share / size
+                    times[number, size] += [whole * value for value in epoch_seconds(stack[:size], small, device, repeats)]
+    rows = []
+    for number, stack in enumerate(stacks):
+        own = {
+            "stack": len(stack), "stack_seconds": numpy.median(times[number, len(stack)]),
+            "alone_seconds": numpy.median(times[number, 1]),
+        }  # fmt: skip
+        rows += [{"key": spec.key} | own for spec in stack]
+    return pandas.DataFrame(rows)
+
+
+def timed(runs: pandas.DataFrame, specs: Sequence[RunSpec], **how: object) -> pandas.DataFrame:
+    """`runs` (the table of a section whose specs these are) with the columns of `run_seconds`, measured on the first dataset;
+    only datasets of its sizes are kept. `how` goes to `run_seconds`."""
+    first = specs[0].dataset
+    twins = {spec.key: replace(spec, dataset=first).key for spec in specs}
+    sizes = ["input_size", "output_size", "train_rows"]
+    like = runs.loc[runs["dataset"] == first, sizes].iloc[0]
+    kept = runs[(runs[sizes] == like).all(axis=1)].assign(twin=lambda table: table["key"].map(twins))
+    seconds = run_seconds([spec for spec in specs if spec.dataset == first], **how)
+    return kept.merge(seconds.rename(columns={"key": "twin"}), on="twin").drop(columns="twin")

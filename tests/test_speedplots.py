@@ -1,0 +1,77 @@
+import pandas
+import pytest
+from matplotlib import pyplot
+from test_plots import runs
+
+from kanbefair import layer_speed, peers, rates, speedplots, stats
+from kanbefair.layer_speed import Size
+from kanbefair.outputs import Outputs
+from kanbefair.plots import save
+
+SIZE = Size(6, 5, 3, 4, 2)
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch):
+    monkeypatch.setattr(peers, "available", dict)
+    yield
+    pyplot.close("all")
+
+
+def rate_rows():
+    rows = [
+        {"run": name, "batches": kind, "workers": 2, "runs_an_hour": 10.0**i, "prototype": 50.0, "original": 2.0, "goal": 60.0,
+         "arithmetic": 0.5, "memory": 0.1, "calls": 0.01}
+        for i, name in enumerate(("first", "second")) for kind in ("own", "shared")
+    ]  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+def cost_rows():
+    grid = rates.released_grid()
+    return grid.assign(stand_in=[rates.kind_of(row) for row in grid.to_dict("records")], hours=grid["rows"] / 100)
+
+
+def verdict_rows():
+    tables = [
+        stats.verdict(runs(metric).assign(stack_seconds=1.0), metric, budgets=("parameters", "flops"))
+        for metric in ("mae", "accuracy")
+    ]
+    return pandas.concat(tables)
+
+
+FIGURES = {
+    "layers": lambda: speedplots.layers(layer_speed.compare([SIZE], repeats=2)),
+    "growth": lambda: speedplots.growth(layer_speed.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)),
+    "rates": lambda: speedplots.rates(rate_rows()),
+    "grid cost": lambda: speedplots.grid_cost(cost_rows()),
+    "verdict": lambda: speedplots.verdict(verdict_rows()),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_and_saved(name, tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    save(FIGURES[name](), outputs, "figure")
+    assert (outputs.figures / "figure.pdf").read_bytes().startswith(b"%PDF")
+    assert (outputs.figures / "figure.png").stat().st_size > 3000
+
+
+def test_the_cost_figure_says_hours_and_runs_of_each_kind_and_model():
+    texts = [text.get_text().strip() for text in speedplots.grid_cost(cost_rows()).axes[0].texts]
+    assert len(texts) == 8
+    assert "86.4 h for 8,640 runs" in texts  # KAN on grey images: five datasets of 1,728 rows
+
+
+def test_the_verdict_figure_has_a_row_per_budget_and_a_panel_per_domain():
+    figure = speedplots.verdict(verdict_rows())
+    assert [axes.get_title() for axes in figure.axes] == ["mae", "accuracy"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["equal parameters", "equal FLOPs"]
+
+
+def test_whiskers_are_the_quartiles_of_the_multiple():
+    table = layer_speed.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)
+    table = table.assign(times=2.0, times_low=1.5, times_high=3.0)
+    axes = speedplots.growth(table).axes[0]
+    ends = {tuple(segment[:, 1]) for bars in axes.collections for segment in bars.get_segments()}
+    assert ends == {(1.5, 3.0)}
