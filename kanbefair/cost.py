@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy
 import pandas
+import torch
 
 from kanbefair import fit
 from kanbefair.data import Task
+from kanbefair.data.task import targets_at
 from kanbefair.specs import RunSpec
 from kanbefair.speed import clock, one_thread
-from kanbefair.sweep import Store, plan, stack_values, task_of, worker_count
+from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
 
 PROBES = 6
 PROBE_BATCHES = 8
@@ -23,12 +25,10 @@ def steps(stack: Sequence[RunSpec], task: Task) -> int:
 
 def cut(task: Task, rows: int) -> Task:
     """`task` with its first `rows` training rows and the same share of its other parts."""
-    share = rows / len(task.x_train)
-    parts = {
-        f"{kind}_{part}": task.part(part)[kind == "y"][: max(1, round(share * len(task.part(part)[0])))]
-        for part in task.parts for kind in "xy"
-    }  # fmt: skip
-    return replace(task, **parts)
+    share = min(1.0, rows / len(task.x_train))
+    kept = {part: torch.arange(max(1, round(share * len(task.part(part)[0])))) for part in task.parts}
+    x = {f"x_{part}": task.part(part)[0][own] for part, own in kept.items()}
+    return replace(task, **x, **{f"y_{part}": targets_at(task.part(part)[1], own) for part, own in kept.items()})
 
 
 def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES) -> float:
@@ -51,7 +51,7 @@ def of_stacks(
     Seconds per step are taken to grow linearly with the numbers a stack holds per step; the line goes through `probes`
     stacks from the smallest to the largest.
     """
-    tasks = [task_of(stack[0], data_dir) for stack in stacks]
+    tasks = [stack_task(stack, data_dir) for stack in stacks]
     sizes = numpy.array([stack_values(stack, task) for stack, task in zip(stacks, tasks, strict=True)], dtype=float)
     chosen = numpy.unique(numpy.argsort(sizes)[numpy.linspace(0, len(stacks) - 1, probes).round().astype(int)])
     with one_thread():

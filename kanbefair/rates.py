@@ -115,7 +115,7 @@ def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, wor
         for cell in cells:
             for kind in ("own", "shared") if cell.wanted > 1 else ("own",):
                 stack = stack_of(cell, kind)
-                task = sweep.task_of(stack[0], "")
+                task = sweep.stack_task(stack, "")
                 steps, least = cost.steps(stack, task), work(stack, task)
                 seconds = cost.probe(stack, task, device, batches) * steps / len(stack)
                 calls = calls_per_step(stack, task, device)
@@ -187,10 +187,10 @@ def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches
     with one_thread():
         for _ in range(2):
             for number, stack in enumerate(stacks):
-                task = sweep.task_of(stack[0], data_dir)
-                small = cost.cut(task, batches * stack[0].batch_size)
-                share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
                 for size in {1, len(stack)}:
+                    task = sweep.stack_task(stack[:size], data_dir)
+                    small = cost.cut(task, batches * stack[0].batch_size)
+                    share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
                     whole = stack[0].epochs / share / size
                     times[number, size] += [whole * value for value in epoch_seconds(stack[:size], small, device, repeats)]
     rows = []
