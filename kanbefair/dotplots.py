@@ -8,9 +8,10 @@ import math
 import matplotlib
 import numpy
 import pandas
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from kanbefair import stats
 from kanbefair.plots import COLORS, LABELS, PALETTE, STYLE, new_figure, short
@@ -58,8 +59,7 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
                     ax.axhline(top[model], xmin=0.85, color=COLORS[model], linewidth=1.6)
             ax.set_xscale("log")
             if metric == "mae":
-                ax.set_yscale("log")
-                ax.yaxis.set_minor_formatter(NullFormatter())
+                _error_axis(ax)
             else:
                 ax.set_ylim(top=min(ax.get_ylim()[1], 100.5))
             budgets = own[own["variant"] == "KAN, silu shortcut"].groupby("size")["live_parameters"].mean()
@@ -75,12 +75,26 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
     return figure
 
 
+def _error_axis(ax: Axes) -> None:
+    """A logarithmic axis with labels at 1, 2 and 5 of each decade, at 1 only where it spans many."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _count(value: float) -> str:
     return f"{value / 1000:.2g}k" if value >= 1000 else f"{value:.0f}"
 
 
-def _ratio(log: float, _: object = None) -> str:
-    return f"{float(f'{10**-log:.2g}'):g}"
+def _ratio_axis(ax: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each decade (1 only where there are many) for an axis of log10(error without ÷ error with)."""
+    low, high = ax.get_xlim()
+    steps = (1, 2, 5) if high - low < 3 else (1,)
+    ratios = [step * 10.0**power for power in range(-9, 10) for step in steps]
+    ticks = {-math.log10(ratio): f"{ratio:g}" for ratio in ratios if low <= -math.log10(ratio) <= high}
+    ax.set_xticks(list(ticks), list(ticks.values()))
 
 
 def effects(table: pandas.DataFrame) -> Figure:
@@ -111,10 +125,10 @@ def effects(table: pandas.DataFrame) -> Figure:
             ax.set_ylim(len(own) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
             ax.set_title(f"{base} with one change: {group}", loc="left")
-            if own["unit"].iloc[0] != "points":
-                ax.xaxis.set_major_formatter(FuncFormatter(_ratio))
         for ax, group in zip(axes[-1], groups, strict=True):
             unit = table[table["group"] == group]["unit"].iloc[0]
+            if unit != "points":
+                _ratio_axis(ax)
             label = "change of accuracy (points)" if unit == "points" else "error with the change ÷ error without"
             ax.set_xlabel(f"{label}\n← worse     better →")
         handles = [
