@@ -35,7 +35,7 @@ STREAMS = {
 """The paper's stream, the usual one of five tasks, and permuted inputs."""
 
 LRS = (1e-2, 2e-3, 4e-4, 1e-4)
-STRENGTH_LRS = (1e-2, 2e-3)
+STRENGTH_LRS = (1e-2, 2e-3, 4e-4)
 STRENGTHS = {"ewc": (30.0, 1000.0, 30000.0), "knots": (0.01, 0.1, 1.0)}
 SEEDS = (1, 2, 3, 4, 5)
 NAIVE_SEEDS = (*SEEDS, 6, 7, 8, 9, 10)
