@@ -61,7 +61,8 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
             if metric == "mae":
                 _error_axis(ax)
             else:
-                ax.set_ylim(top=min(ax.get_ylim()[1], 100.5))
+                low, high = ax.get_ylim()
+                ax.set_ylim(max(low, 0), min(high, 100.5))
             budgets = own[own["variant"] == "KAN, silu shortcut"].groupby("size")["live_parameters"].mean()
             ax.set_xticks(budgets, [_count(value) for value in budgets])
             ax.xaxis.minorticks_off()
@@ -139,7 +140,7 @@ def effects(table: pandas.DataFrame) -> Figure:
             Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}")
             for m in ("KAN", "MLP")
         ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside upper center", ncols=4)
+        figure.legend(handles=handles, loc="outside upper center", ncols=2 * len(groups))
     return figure
 
 
