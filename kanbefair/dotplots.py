@@ -90,9 +90,9 @@ def _count(value: float) -> str:
 
 
 def _ratio_axis(ax: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each decade (1 only where there are many) for an axis of log10(error without ÷ error with)."""
+    """Ticks at 1, 2 and 5 of each decade (fewer where it spans many) for an axis of log10(error without ÷ error with)."""
     low, high = ax.get_xlim()
-    steps = (1, 2, 5) if high - low < 3 else (1,)
+    steps = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 5 else (1,)
     ratios = [step * 10.0**power for power in range(-9, 10) for step in steps]
     ticks = {-math.log10(ratio): f"{ratio:g}" for ratio in ratios if low <= -math.log10(ratio) <= high}
     ax.set_xticks(list(ticks), list(ticks.values()))
@@ -100,7 +100,8 @@ def _ratio_axis(ax: Axes) -> None:
 
 def effects(table: pandas.DataFrame) -> Figure:
     """Effect of each change (`ablation.effects`), a column of panels per group of datasets and a row per base: point, 95 %
-    interval over datasets (thin) and over seeds (thick); the shaded line marks the other base."""
+    interval over datasets (thin, where there are enough of them) and over seeds (thick); the shaded line marks the other
+    base."""
     groups, bases = list(dict.fromkeys(table["group"])), ["MLP", "KAN"]
     counts = [(table[table["group"] == groups[0]]["base"] == base).sum() for base in bases]
     figure, axes = new_figure(
@@ -114,7 +115,8 @@ def effects(table: pandas.DataFrame) -> Figure:
             for y, entry in own.iterrows():
                 whole = entry["factor"] == "everything"
                 color = COLORS[bases[1 - row]] if whole else "0.25"
-                bounds = [value for value in entry[["low", "high"]] if math.isfinite(value)]
+                over_datasets = entry["interval_over"] == "dataset"
+                bounds = [value for value in entry[["low", "high"]] if math.isfinite(value) and over_datasets]
                 ax.plot(bounds, [y] * len(bounds), color=color, linewidth=0.9)
                 bounds = [value for value in entry[["seed_low", "seed_high"]] if math.isfinite(value)]
                 ax.plot(bounds, [y] * len(bounds), color=color, linewidth=2.6, alpha=0.45, solid_capstyle="butt")
@@ -132,10 +134,9 @@ def effects(table: pandas.DataFrame) -> Figure:
                 _ratio_axis(ax)
             label = "change of accuracy (points)" if unit == "points" else "error with the change ÷ error without"
             ax.set_xlabel(f"{label}\n← worse     better →")
-        handles = [
-            Line2D([], [], color="0.25", linewidth=0.9, label="95 % over datasets"),
-            Line2D([], [], color="0.25", linewidth=2.6, alpha=0.45, label="95 % over seeds"),
-        ]  # fmt: skip
+        handles = [Line2D([], [], color="0.25", linewidth=2.6, alpha=0.45, label="95 % over seeds")]
+        if (table["interval_over"] == "dataset").any():
+            handles.append(Line2D([], [], color="0.25", linewidth=0.9, label="95 % over datasets"))
         handles += [
             Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}")
             for m in ("KAN", "MLP")

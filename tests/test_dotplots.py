@@ -58,12 +58,17 @@ def test_effects_stand_at_their_values_and_the_axis_reads_ratios_of_errors():
         for base in ("MLP", "KAN")
         for factor, change, effect in (("everything", "all", 0.7), ("bias", "no bias", -0.4))
     ]
-    axes = shown(dotplots.effects(pandas.DataFrame(rows, columns=columns)))
+    table = pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset")
+    figure = dotplots.effects(table)
+    axes = shown(figure)
     assert all(points(ax) >= {(0.7, 0.0), (-0.4, 1.0)} for ax in axes)
     symbolic = axes[2]
     labels = {label.get_text(): place for label, place in zip(symbolic.get_xticklabels(), symbolic.get_xticks(), strict=True)}
     assert labels["0.5"] == pytest.approx(math.log10(2)) and labels["2"] == pytest.approx(-math.log10(2))
     assert "0.5" not in {label.get_text() for label in axes[3].get_xticklabels()}
+    legends = [figure.legends[0], dotplots.effects(table.assign(interval_over="seed")).legends[0]]
+    named = ["95 % over datasets" in [text.get_text() for text in legend.get_texts()] for legend in legends]
+    assert named == [True, False]
 
 
 def _summary(**given) -> pandas.DataFrame:
