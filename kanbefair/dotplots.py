@@ -180,7 +180,7 @@ def strategies(table: pandas.DataFrame) -> Figure:
     table = table[table["optimizer_state"] == "carried"]
     places = list(table.groupby(["dataset", "stream_name"], sort=False))
     columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=2.35 * columns + 0.3, sharey=True)
+    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes.flat):
             if number >= len(places):
@@ -213,7 +213,7 @@ def plasticity(table: pandas.DataFrame) -> Figure:
     the dotted line nothing is forgotten."""
     places = list(table.groupby(["dataset", "stream_name"], sort=False))
     columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=2.35 * columns + 0.3, sharey=True)
+    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes.flat):
             if number >= len(places):

@@ -209,7 +209,7 @@ def _who(claim: pandas.DataFrame) -> list[str]:
         f"KAN minus MLP (relu) in what is left after the last task, at equal learning, over {row['on']}: "
         f"{_interval(row, 'effect')} points: **{row['verdict']}**."
         for _, row in overall.iterrows()
-    ] or ["Nowhere did both learn equally well."]
+    ] or ["At no learning rates that were tried did both learn equally well."]
     lines[-1] += (
         " `forgetting` and `average` below compare the two at the learning rate that validation chooses for each, and who "
         "learns little has little to forget."
