@@ -22,7 +22,7 @@ from kanbefair.errors import InputError, choose
 from kanbefair.learned_splines import DrawnSpec
 from kanbefair.outputs import PROFILES
 from kanbefair.specs import MODEL_FIELDS, RunSpec
-from kanbefair.studies import SMOOTH
+from kanbefair.studies import SEEDS, SMOOTH
 
 CURVES = {
     "KAN, silu shortcut": {"model": "KAN"},
@@ -87,23 +87,24 @@ CHANGES = [
 @dataclass(frozen=True)
 class Setting:
     """How the networks of one domain are built and trained: hidden layers, epochs per profile, the grid's half width,
-    and the learning rates that every variant is tried with; of 0.1, 0.03, 0.01, 0.003 and 0.001 these two were best
-    for KAN, MLP and the spline MLPs on one to two datasets. `sizes` are the widths of the plain KAN that give the
-    budgets, the last of which is that of the changes."""
+    and the learning rates that every variant is tried with, the first (`smoke`), the first two (`embedded`) or the last
+    two (`paper`); of 0.1, 0.03, 0.01, 0.003 and 0.001 the first two were best for KAN, MLP and the spline MLPs on one to
+    two embedded datasets. `sizes` are the widths of the plain KAN that give the budgets, the last of which is that of the
+    changes."""
 
     depth: int
     epochs: dict[str, int]
     reach: float
-    lrs: tuple[float, float] = (1e-2, 3e-3)
+    lrs: tuple[float, float, float] = (1e-2, 3e-3, 1e-3)
     sizes: tuple[int, ...] = (2, 4, 8)
 
 
 SETTINGS = {
-    "symbolic": Setting(2, {"smoke": 3, "embedded": 100, "paper": 500}, 1.0, (3e-2, 1e-2), (4, 8)),
-    "tabular": Setting(1, {"smoke": 3, "embedded": 100, "paper": 10}, 2.0),
-    "vision": Setting(1, {"smoke": 2, "embedded": 30, "paper": 10}, 2.0),
-    "text": Setting(2, {"smoke": 1, "embedded": 10, "paper": 10}, 1.0),
-    "audio": Setting(1, {"smoke": 1, "embedded": 15, "paper": 10}, 2.0),
+    "symbolic": Setting(2, {"smoke": 3, "embedded": 40, "paper": 500}, 1.0, (3e-2, 1e-2, 3e-3), (4, 8)),
+    "tabular": Setting(1, {"smoke": 3, "embedded": 50, "paper": 3}, 2.0),
+    "vision": Setting(1, {"smoke": 2, "embedded": 15, "paper": 2}, 2.0),
+    "text": Setting(2, {"smoke": 1, "embedded": 5, "paper": 10}, 1.0, sizes=(4, 8)),
+    "audio": Setting(1, {"smoke": 1, "embedded": 8, "paper": 10}, 2.0),
 }
 
 EMBEDDED = [*SMOOTH, "WineRecognition", "BreastCancer", "Digits", "Docstrings", "SpokenDigitsMel"]
@@ -178,7 +179,8 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
     """All runs of the study at a profile; a run that has several places is named once for each."""
     small = choose("profile", profile, PROFILES) == "smoke"
     datasets = {"smoke": ["Special_ellipkinc", "WineRecognition"], "embedded": EMBEDDED}.get(profile)
-    seeds = (1, 2) if small else (1, 2, 3, 4)
+    seeds = SEEDS[:2] if small else SEEDS
+    rates = {"smoke": slice(1), "embedded": slice(2), "paper": slice(1, 3)}[profile]
     found = []
     for name in datasets or at_hand(REAL, data_dir):
         task, setting = load(name, data_dir or None), SETTINGS[dataset(name).domain]
@@ -192,7 +194,7 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
                 full = full_fields(given, setting.reach)
                 widths = matched_widths(budget, full, task, depth=setting.depth, size=size)
                 common = {"dataset": name, "widths": widths, "epochs": setting.epochs[profile]} | full
-                specs = [RunSpec(seed=seed, lr=lr, **common) for seed in seeds for lr in setting.lrs[: 1 if small else 2]]
+                specs = [RunSpec(seed=seed, lr=lr, **common) for seed in seeds for lr in setting.lrs[rates]]
                 found += [Try(variant, size, focus, spec) for spec in specs]
     return found
 

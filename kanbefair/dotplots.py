@@ -8,9 +8,10 @@ import math
 import matplotlib
 import numpy
 import pandas
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from kanbefair import stats
 from kanbefair.plots import COLORS, LABELS, PALETTE, STYLE, new_figure, short
@@ -58,10 +59,10 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
                     ax.axhline(top[model], xmin=0.85, color=COLORS[model], linewidth=1.6)
             ax.set_xscale("log")
             if metric == "mae":
-                ax.set_yscale("log")
-                ax.yaxis.set_minor_formatter(NullFormatter())
+                _error_axis(ax)
             else:
-                ax.set_ylim(top=min(ax.get_ylim()[1], 100.5))
+                low, high = ax.get_ylim()
+                ax.set_ylim(max(low, 0), min(high, 100.5))
             budgets = own[own["variant"] == "KAN, silu shortcut"].groupby("size")["live_parameters"].mean()
             ax.set_xticks(budgets, [_count(value) for value in budgets])
             ax.xaxis.minorticks_off()
@@ -75,17 +76,32 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
     return figure
 
 
+def _error_axis(ax: Axes) -> None:
+    """A logarithmic axis with labels at 1, 2 and 5 of each decade, at 1 only where it spans many."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _count(value: float) -> str:
     return f"{value / 1000:.2g}k" if value >= 1000 else f"{value:.0f}"
 
 
-def _ratio(log: float, _: object = None) -> str:
-    return f"{float(f'{10**-log:.2g}'):g}"
+def _ratio_axis(ax: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each decade (fewer where it spans many) for an axis of log10(error without ÷ error with)."""
+    low, high = ax.get_xlim()
+    steps = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 5 else (1,)
+    ratios = [step * 10.0**power for power in range(-9, 10) for step in steps]
+    ticks = {-math.log10(ratio): f"{ratio:g}" for ratio in ratios if low <= -math.log10(ratio) <= high}
+    ax.set_xticks(list(ticks), list(ticks.values()))
 
 
 def effects(table: pandas.DataFrame) -> Figure:
     """Effect of each change (`ablation.effects`), a column of panels per group of datasets and a row per base: point, 95 %
-    interval over datasets (thin) and over seeds (thick); the shaded line marks the other base."""
+    interval over datasets (thin, where there are enough of them) and over seeds (thick); the shaded line marks the other
+    base."""
     groups, bases = list(dict.fromkeys(table["group"])), ["MLP", "KAN"]
     counts = [(table[table["group"] == groups[0]]["base"] == base).sum() for base in bases]
     figure, axes = new_figure(
@@ -99,7 +115,8 @@ def effects(table: pandas.DataFrame) -> Figure:
             for y, entry in own.iterrows():
                 whole = entry["factor"] == "everything"
                 color = COLORS[bases[1 - row]] if whole else "0.25"
-                bounds = [value for value in entry[["low", "high"]] if math.isfinite(value)]
+                over_datasets = entry["interval_over"] == "dataset"
+                bounds = [value for value in entry[["low", "high"]] if math.isfinite(value) and over_datasets]
                 ax.plot(bounds, [y] * len(bounds), color=color, linewidth=0.9)
                 bounds = [value for value in entry[["seed_low", "seed_high"]] if math.isfinite(value)]
                 ax.plot(bounds, [y] * len(bounds), color=color, linewidth=2.6, alpha=0.45, solid_capstyle="butt")
@@ -111,21 +128,20 @@ def effects(table: pandas.DataFrame) -> Figure:
             ax.set_ylim(len(own) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
             ax.set_title(f"{base} with one change: {group}", loc="left")
-            if own["unit"].iloc[0] != "points":
-                ax.xaxis.set_major_formatter(FuncFormatter(_ratio))
         for ax, group in zip(axes[-1], groups, strict=True):
             unit = table[table["group"] == group]["unit"].iloc[0]
+            if unit != "points":
+                _ratio_axis(ax)
             label = "change of accuracy (points)" if unit == "points" else "error with the change ÷ error without"
             ax.set_xlabel(f"{label}\n← worse     better →")
-        handles = [
-            Line2D([], [], color="0.25", linewidth=0.9, label="95 % over datasets"),
-            Line2D([], [], color="0.25", linewidth=2.6, alpha=0.45, label="95 % over seeds"),
-        ]  # fmt: skip
+        handles = [Line2D([], [], color="0.25", linewidth=2.6, alpha=0.45, label="95 % over seeds")]
+        if (table["interval_over"] == "dataset").any():
+            handles.append(Line2D([], [], color="0.25", linewidth=0.9, label="95 % over datasets"))
         handles += [
             Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}")
             for m in ("KAN", "MLP")
         ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside upper center", ncols=4)
+        figure.legend(handles=handles, loc="outside upper center", ncols=2 * len(groups))
     return figure
 
 
@@ -164,7 +180,7 @@ def strategies(table: pandas.DataFrame) -> Figure:
     table = table[table["optimizer_state"] == "carried"]
     places = list(table.groupby(["dataset", "stream_name"], sort=False))
     columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=2.35 * columns + 0.3, sharey=True)
+    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes.flat):
             if number >= len(places):
@@ -197,7 +213,7 @@ def plasticity(table: pandas.DataFrame) -> Figure:
     the dotted line nothing is forgotten."""
     places = list(table.groupby(["dataset", "stream_name"], sort=False))
     columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=2.35 * columns + 0.3, sharey=True)
+    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes.flat):
             if number >= len(places):

@@ -183,7 +183,11 @@ def answer(effects: pandas.DataFrame) -> Markdown:
             rows = own[own["base"] == base]
             whole, single = rows[rows["factor"] == "everything"].iloc[0], rows[rows["factor"] != "everything"]
             if math.isnan(whole["share"]):
-                lines.append(f"- **{group}, from {base}**: {other} in its place gives {size(whole)}; no difference shown.")
+                over = f"no difference shown over {whole['interval_over']}s"
+                if whole["interval_over"] == "dataset":
+                    seeds = whole.drop(["low", "high"]).rename({"seed_low": "low", "seed_high": "high"})
+                    over += f" (on these {whole['datasets']} datasets, over seeds: {size(seeds)})"
+                lines.append(f"- **{group}, from {base}**: {other} in its place gives {size(whole)}; {over}.")
             else:
                 best = single.loc[(single["share"] - 1).abs().idxmin()]
                 lines.append(

@@ -209,7 +209,11 @@ def _who(claim: pandas.DataFrame) -> list[str]:
         f"KAN minus MLP (relu) in what is left after the last task, at equal learning, over {row['on']}: "
         f"{_interval(row, 'effect')} points: **{row['verdict']}**."
         for _, row in overall.iterrows()
-    ] or ["Nowhere did both learn equally well."]
+    ] or ["At no learning rates that were tried did both learn equally well."]
+    lines[-1] += (
+        " `forgetting` and `average` below compare the two at the learning rate that validation chooses for each, and who "
+        "learns little has little to forget."
+    )
     for comparison, own in rows.groupby("comparison", sort=False):
         said = [f"{row['on']} {_interval(row, 'effect')} ({row['verdict']})" for _, row in own.iterrows()]
         lines.append(f"- {comparison.split(', ')[1]}, points, KAN minus MLP: {'; '.join(said)}.")

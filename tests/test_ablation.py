@@ -134,6 +134,17 @@ def test_no_share_without_a_certain_difference(known):
     assert effects.effects(flat)["share"].isna().all()
 
 
+def test_where_the_bases_do_not_differ_the_answer_gives_both_intervals(known):
+    flat = known.copy()
+    for place, name in enumerate(CLASSES):
+        rows = (flat["dataset"] == name) & (flat["variant"] == "MLP: KAN")
+        base = flat[(flat["dataset"] == name) & (flat["variant"] == "MLP")]["score"].to_numpy()
+        flat.loc[rows, "score"] = base + 10 * (-1) ** place
+    words = effects.answer(effects.effects(flat)).data
+    line = next(line for line in words.splitlines() if line.startswith("- **classification, from MLP**"))
+    assert "+2.0 points [-11.6, +15.6]; no difference shown over datasets (on these 5 datasets, over seeds: +2.0" in line
+
+
 def test_claims_of_made_up_scores(known):
     table = effects.claims(known).set_index(["claim", "comparison", "on"])
     row = table.loc[(2, "BSpline_MLP − KAN", "symbolic functions")]
