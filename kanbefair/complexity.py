@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kanbefair import fused
 from kanbefair.errors import InputError, choose
+from kanbefair.layers import Layer
 
 ACTIVATION_FLOPS = {
     "zero": 0, "identity": 0, "relu": 1, "square_relu": 2, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14,
@@ -137,9 +138,9 @@ def count(shape: Shape) -> LayerCount:
     return total
 
 
-def live_parameters(network: nn.Module) -> int:
-    """Values of one run of a stack that receive a gradient, counted from the network itself, embedding included."""
-    return sum(p.numel() // p.shape[0] for p in network.parameters() if p.requires_grad)
+def live_parameters(network: nn.Module, run: int = 0) -> int:
+    """Values of one run of a stack that receive a gradient, counted from the network's own layers, embedding included."""
+    return sum(module.learned(run) for module in network.modules() if isinstance(module, Layer))
 
 
 def matmul_flops(network: nn.Module, x: Tensor) -> int:

@@ -26,7 +26,7 @@ from kanbefair import streams
 from kanbefair.data import Task
 from kanbefair.data.peaks import CENTRES
 from kanbefair.errors import InputError, choose
-from kanbefair.fit import evaluate, make_optimizer, shared_fields, train_epoch
+from kanbefair.fit import common_fields, evaluate, make_optimizer, train_epoch
 from kanbefair.models import Network, build
 from kanbefair.specs import RunSpec
 from kanbefair.strategies import Anchored, Rehearsal, importances, knot_use, overlap, update_grids
@@ -206,7 +206,8 @@ def train(
         pictures.append(_picture(network, device))
         if first.strength is not None and number < len(parts) - 1:
             optimizer.hold(importances(optimizer, specs, whole, uses[-1], number, rows))
-    return _records(specs, whole.metric, measured, uses, pictures, shared_fields(network, task, device))
+    common = [common_fields(network, run, task, device) for run in range(len(specs))]
+    return _records(specs, whole.metric, measured, uses, pictures, common)
 
 
 def _measure(network: Network, parts: Sequence[Task], finite: Tensor) -> dict[str, Tensor]:
@@ -240,7 +241,7 @@ def _records(
     measured: Sequence[dict[str, Tensor]],
     uses: Sequence[dict[str, Tensor]],
     pictures: Sequence[Tensor | None],
-    shared: dict[str, object],
+    common: Sequence[dict[str, object]],
 ) -> list[dict]:
     knots = torch.stack([overlap(a, b, len(specs)) for a, b in itertools.combinations(uses, 2)]).mean(0).tolist()
     matrices = {part: torch.stack([row[part] for row in measured], dim=1).numpy() for part in measured[0]}
@@ -253,7 +254,7 @@ def _records(
         for part, matrix in matrices.items():
             record |= {f"{part}_{name}": _digits(value) for name, value in summary(matrix[run], metric).items()}
         record |= {f"test_{t + 1}_{i + 1}": _digits(matrices["test"][run, t, i]) for t in tasks for i in tasks}
-        record |= {"overlap": _digits(knots[run]), "metric": metric} | shared
+        record |= {"overlap": _digits(knots[run]), "metric": metric} | common[run]
         if pictures[0] is not None:
             record["curves"] = {"picture": [picture[run].tolist() for picture in pictures]}
         records.append(record)

@@ -159,11 +159,12 @@ def train(
         on_epoch()
     on_end(network)
     share = {"train_seconds": seconds / len(specs), "run_seconds": (time.perf_counter() - begun) / len(specs)}
-    shared = shared_fields(network, task, device) | share
     unseen = torch.full((len(specs),), math.nan, dtype=torch.float64)
     whole = {name: torch.stack([unseen] * (specs[0].epochs - len(values)) + values, dim=1) for name, values in curves.items()}
     return [
-        _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run])) | shared
+        _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run]))
+        | common_fields(network, run, task, device)
+        | share
         for run, spec in enumerate(specs)
     ]
 
@@ -201,14 +202,14 @@ def train_epoch(
     return total.isfinite().cpu()
 
 
-def shared_fields(network: Network, task: Task, device: str | torch.device) -> dict[str, object]:
-    """What the records of a stack have in common: task, counts, device and versions."""
-    counts = count(network.shape())
+def common_fields(network: Network, run: int, task: Task, device: str | torch.device) -> dict[str, object]:
+    """What every record says of run number `run`: task, counts, device and versions."""
+    counts = count(network.shape(run))
     fields = {name: getattr(counts, name) for name in COUNTS}
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else str(device)
     return {
         "domain": task.domain, "metric": task.metric, "input_size": task.input_size, "output_size": task.output_size,
-        "train_rows": len(task.x_train), **fields, "live_parameters": live_parameters(network), "device": name,
+        "train_rows": len(task.x_train), **fields, "live_parameters": live_parameters(network, run), "device": name,
         **provenance(),
     }  # fmt: skip
 

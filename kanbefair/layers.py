@@ -36,10 +36,14 @@ class Layer(nn.Module):
         """Draw the initial values of run number `run`."""
         raise NotImplementedError
 
+    def learned(self, run: int) -> int:
+        """How many values of run number `run` receive a gradient."""
+        return sum(p.numel() // p.shape[0] for p in self.parameters(recurse=False))
+
     @torch.no_grad()
     def copy_run(self, run: int, source: int) -> None:
-        """Give run number `run` the values of run `source`."""
-        for values in (*self.parameters(recurse=False), *self.buffers(recurse=False)):
+        """Give run number `run` the initial values of run `source`."""
+        for values in self.parameters(recurse=False):
             values[run] = values[source]
 
 
@@ -114,7 +118,8 @@ class Grid(nn.Module):
 class KANLinear(Layer):
     """y_j = Σ_i base_ij·b(x_i) + scale_ij·Σ_g c_igj·B_g(x_i) + bias_j per run (KAN layer of pykan, fixed grid).
 
-    c is (S, in, G+K, out), base and scale (S, in, out). A shortcut `zero` has no base.
+    c is (S, in, G+K, out), base and scale (S, in, out). `shortcut` b may be None: no run then has a base. Where only
+    some runs have a base, `with_shortcut` says which; that of the others counts as 0.
     """
 
     def __init__(
@@ -126,6 +131,7 @@ class KANLinear(Layer):
         order: int,
         grid_ranges: list[tuple[float, float]],
         shortcut: nn.Module | None,
+        with_shortcut: list[bool] | None = None,
         released: bool | None = None,
         scale: bool = True,
         bias: bool = True,
@@ -137,6 +143,8 @@ class KANLinear(Layer):
         _hold(self, "scale", torch.ones(stack, in_features, out_features), learned=scale)
         self.shortcut = shortcut
         self.base = None if shortcut is None else nn.Parameter(torch.empty(stack, in_features, out_features))
+        some = None if self.base is None or with_shortcut is None or all(with_shortcut) else torch.tensor(with_shortcut)
+        self.register_buffer("has_base", None if some is None else some.float().reshape(-1, 1, 1))
         _hold(self, "bias", torch.zeros(stack, out_features), learned=bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,15 +154,22 @@ class KANLinear(Layer):
         if not known:
             return self.plain(x)
         return fused.kan_linear(
-            x, self.coefficients, self.scale, self.base, self.bias, self.grid.low, self.grid.high, grid=self.grid.grid,
+            x, self.coefficients, self.scale, self._base(), self.bias, self.grid.low, self.grid.high, grid=self.grid.grid,
             order=self.grid.order, shortcut=shortcut,
         )  # fmt: skip
+
+    def _base(self) -> Tensor | None:
+        return self.base if self.has_base is None else self.base * self.has_base
+
+    def learned(self, run: int) -> int:
+        none = self.has_base is not None and not self.has_base[run]
+        return super().learned(run) - none * self.scale.shape[1] * self.scale.shape[2]
 
     def plain(self, x: Tensor) -> Tensor:
         """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
         weight = (self.coefficients * self.scale.unsqueeze(2)).flatten(1, 2)
         y = _product(self.grid.table(x).flatten(-2), weight, self.bias.unsqueeze(1))
-        return y if self.base is None else _product(self.shortcut(x), self.base, y)
+        return y if self.base is None else _product(self.shortcut(x), self._base(), y)
 
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:
@@ -238,6 +253,9 @@ class BatchNorm(Layer):
     def reset_run(self, run: int, generator: Generator) -> None:
         self.weight[run], self.bias[run] = 1.0, 0.0
         self.running_mean[run], self.running_var[run] = 0.0, 1.0
+
+    def copy_run(self, run: int, source: int) -> None:
+        self.reset_run(run, Generator())
 
 
 class MeanEmbedding(Layer):

@@ -79,8 +79,8 @@ class Network(nn.Module):
         y = self.layers(x if self.embedding is None else self.embedding(x))
         return y.squeeze(0) if self.single else y
 
-    def shape(self) -> complexity.Shape:
-        """What `complexity` counts of one run of this stack."""
+    def shape(self, run: int = 0) -> complexity.Shape:
+        """What `complexity` counts of run number `run`."""
         raise NotImplementedError
 
     def values_per_row(self) -> int:
@@ -113,7 +113,8 @@ order; False where not named. Nobody wrote it down: it was read off the released
 
 class KANbeFair(Network):
     """KAN with a fixed uniform grid. `args` also holds kan_bspline_grid, kan_bspline_order, kan_grid_range (two ends, or
-    such a pair per run) and kan_shortcut_function (a name, class or module) or kan_shortcut_name.
+    such a pair per run) and kan_shortcut_function (a name, class or module, or one per run, zero and one other kind) or
+    kan_shortcut_name.
 
     >>> args = Namespace(input_size=784, layers_width=[10, 10], output_size=10, kan_bspline_grid=20, kan_bspline_order=5,
     ...                  kan_shortcut_function=torch.nn.SiLU(), kan_grid_range=[-1, 1])
@@ -123,27 +124,29 @@ class KANbeFair(Network):
 
     def __init__(self, args: Namespace, *, stack: int | None = None):
         given = getattr(args, "kan_shortcut_function", None) or getattr(args, "kan_shortcut_name", "silu")
-        self.shortcut = _function_name(given, SHORTCUTS)
+        given = given if isinstance(given, list) else [given] * (stack or 1)
+        self.shortcuts = [_function_name(own, SHORTCUTS) for own in given]
         super().__init__(args, stack=stack)
 
     def layer(self, number: int) -> list[nn.Module]:
         inputs, outputs = self.widths[number : number + 2]
-        shortcut = None if self.shortcut == "zero" else activation(self.shortcut)
+        kinds = sorted(set(self.shortcuts) - {"zero"})
+        shortcut = activation(*kinds) if kinds else None
         released = None
         if getattr(self.args, "kan_released_start", False):
             states = RELEASED_STARTS.get((self.args.kan_bspline_grid, self.args.kan_bspline_order), (False, False))
             released = states[min(number, 1)]
         return [
             KANLinear(
-                inputs, outputs, shortcut=shortcut, released=released, scale="scale" not in self.without, bias=self.bias,
-                **_spline(self.args, self.runs),
+                inputs, outputs, shortcut=shortcut, with_shortcut=[kind != "zero" for kind in self.shortcuts],
+                released=released, scale="scale" not in self.without, bias=self.bias, **_spline(self.args, self.runs),
             )
         ]  # fmt: skip
 
-    def shape(self) -> complexity.Shape:
+    def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
             family="KAN", widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
-            shortcut=self.shortcut, without=self.without,
+            shortcut=self.shortcuts[run], without=self.without,
         )  # fmt: skip
 
 
@@ -168,7 +171,7 @@ class MLP(Network):
         norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
         return [linear, *norm, activation(self.activation, stack=self.runs)]
 
-    def shape(self) -> complexity.Shape:
+    def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
             family="MLP", widths=tuple(self.widths), activation=self.activation, batch_norm=bool(self.args.batch_norm),
             without=self.without,
@@ -188,7 +191,7 @@ class BSpline_MLP(Network):
         norm = [BatchNorm(outputs, stack=self.runs)] if self.args.batch_norm else []
         return [linear, *norm, SplineActivation(outputs, **_spline(self.args, self.runs))]
 
-    def shape(self) -> complexity.Shape:
+    def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
             family=self.family, widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
             batch_norm=bool(self.args.batch_norm), without=self.without,
@@ -265,7 +268,7 @@ def build(specs: Sequence[RunSpec], task: Task) -> Network:
     args = Namespace(
         input_size=task.input_size, output_size=task.output_size, layers_width=list(first.widths),
         batch_norm=first.batch_norm, activation=first.activation, kan_bspline_grid=first.grid,
-        kan_bspline_order=first.order, kan_shortcut_function=first.shortcut,
+        kan_bspline_order=first.order, kan_shortcut_function=[spec.shortcut for spec in specs] if first.shortcut else None,
         kan_grid_range=[spec.grid_range for spec in specs], kan_released_start=first.protocol == "published",
         without=first.without,
     )  # fmt: skip

@@ -134,9 +134,12 @@ class RunSpec:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def stack_key(self) -> tuple:
-        """Runs with equal stack keys can train as one stack: all but learning rate, grid range and, where the data and
-        the batches do not hang on it, the seed. Datasets with the same inputs may also differ (`sweep.plan`)."""
-        shared = replace(self, dataset="", lr=1.0, grid_range=None if self.grid_range is None else (-1.0, 1.0))
+        """Runs with equal stack keys can train as one stack: all but learning rate, grid range, whether a KAN has a silu
+        shortcut or none and, where the data and the batches do not hang on it, the seed. Datasets with the same inputs may
+        also differ (`sweep.plan`)."""
+        ends = None if self.grid_range is None else (-1.0, 1.0)
+        shortcut = "silu" if self.shortcut == "zero" else self.shortcut
+        shared = replace(self, dataset="", lr=1.0, grid_range=ends, shortcut=shortcut)
         return ((shared if self.protocol == "published" else replace(shared, seed=0)).key,)
 
 

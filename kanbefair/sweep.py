@@ -126,7 +126,8 @@ def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
 
 def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
     """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names, and on
-    one dataset or on symbolic functions of the same points.
+    one dataset or on symbolic functions of the same points. Runs of one grid range stand together: layers evaluate once what
+    neighbours share.
 
     A group is cut where it would be too wide for memory or leave a worker idle.
     """
@@ -134,7 +135,7 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
     for spec in specs:
         alike[spec.stack_key()].append(spec)
     groups = [
-        [spec for spec in group if spec.dataset in family]
+        sorted((spec for spec in group if spec.dataset in family), key=lambda spec: spec.grid_range or ())
         for group in alike.values() for family in _families(group, data_dir)
     ]  # fmt: skip
     stacks = []

@@ -86,14 +86,14 @@ def test_grid_varies_lists_and_holds_the_rest():
     assert [spec.widths for spec in grid(dataset="Digits", model="MLP", widths=[(5,), (5, 5)])] == [(5,), (5, 5)]
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.7}, {"grid_range": (-4, 4)}, {"seed": 99}])
+@pytest.mark.parametrize("change", [{"lr": 0.7}, {"grid_range": (-4, 4)}, {"seed": 99}, {"shortcut": "zero"}])
 def test_what_runs_of_a_fair_stack_may_differ_in(change):
     assert RunSpec(**(KAN | change)).stack_key() == RunSpec(**KAN).stack_key()
 
 
 @pytest.mark.parametrize("change", [
     {"widths": (6,)}, {"epochs": 3}, {"batch_size": 7}, {"optimizer": "sgd"}, {"loss": "mse"},
-    {"grid": 6}, {"order": 2}, {"shortcut": "zero"}, {"protocol": "published"}, {"model": "BSpline_MLP"},
+    {"grid": 6}, {"order": 2}, {"shortcut": "identity"}, {"protocol": "published"}, {"model": "BSpline_MLP"},
 ])  # fmt: skip
 def test_what_runs_of_a_stack_must_share(change):
     assert RunSpec(**(KAN | change)).stack_key() != RunSpec(**KAN).stack_key()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import data, fit, sweep
+from kanbefair import complexity, data, fit, fused, sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import Store
@@ -139,6 +140,29 @@ def test_runs_with_batches_of_their_own_pick_the_targets_of_their_own_dataset():
     (stack,) = sweep.plan(specs)
     for spec, record in zip(stack, fit.train(stack, sweep.stack_task(stack, "")), strict=True):
         assert record["curves"] == fit.train([spec], data.load(spec.dataset))[0]["curves"]
+
+
+@pytest.mark.parametrize("protocol", ["published", "fair"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_kans_with_and_without_a_silu_shortcut_share_a_stack_and_return_what_each_returns_alone(task, protocol, plain):
+    ranges = [(-1, 1), (-2, 2)]
+    specs = grid(
+        dataset="ToyClasses",
+        model="KAN",
+        widths=(5,),
+        epochs=2,
+        shortcut=["zero", "silu"],
+        grid_range=ranges,
+        protocol=protocol,
+    )
+    (stack,) = sweep.plan(specs)
+    assert [spec.grid_range for spec in stack] == [ranges[0], ranges[0], ranges[1], ranges[1]]
+    with fused.plain() if plain else contextlib.nullcontext():
+        together = fit.train(stack, sweep.stack_task(stack, ""))
+        alone = [fit.train([spec], sweep.task_of(spec, ""))[0] for spec in stack]
+    for spec, ours, own in zip(stack, together, alone, strict=True):
+        assert ours["shortcut"] == spec.shortcut
+        assert {n: ours[n] for n in ("curves", *complexity.COUNTS)} == {n: own[n] for n in ("curves", *complexity.COUNTS)}
 
 
 def test_lbfgs_runs_and_other_domains_keep_to_one_dataset(task):
