@@ -52,7 +52,7 @@ def test_an_activation_is_a_class_a_module_or_a_name(given):
     {"kan_shortcut_function": nn.Identity()}, {"kan_shortcut_function": "identity"}, {"kan_shortcut_name": "identity"},
 ])  # fmt: skip
 def test_a_shortcut_is_a_module_or_a_name(given):
-    assert KANbeFair(args(**SPLINE, **given)).shortcut == "identity"
+    assert KANbeFair(args(**SPLINE, **given)).shortcuts == ["identity"]
 
 
 @pytest.mark.parametrize("make", [
@@ -156,7 +156,7 @@ class Squared(MLP):
     def forward(self, x):
         return super().forward(torch.cat([x, x * x], dim=-1))
 
-    def shape(self):
+    def shape(self, run=0):
         return complexity.Shape(family="Squared", widths=tuple(self.widths), activation=self.activation)
 
 

@@ -145,18 +145,10 @@ def test_runs_with_batches_of_their_own_pick_the_targets_of_their_own_dataset():
 @pytest.mark.parametrize("protocol", ["published", "fair"])
 @pytest.mark.parametrize("plain", [False, True])
 def test_kans_with_and_without_a_silu_shortcut_share_a_stack_and_return_what_each_returns_alone(task, protocol, plain):
-    ranges = [(-1, 1), (-2, 2)]
-    specs = grid(
-        dataset="ToyClasses",
-        model="KAN",
-        widths=(5,),
-        epochs=2,
-        shortcut=["zero", "silu"],
-        grid_range=ranges,
-        protocol=protocol,
-    )
+    choices = {"shortcut": ["zero", "silu"], "grid_range": [(-1, 1), (-2, 2)]}
+    specs = grid(dataset="ToyClasses", model="KAN", widths=(5,), epochs=2, protocol=protocol, **choices)
     (stack,) = sweep.plan(specs)
-    assert [spec.grid_range for spec in stack] == [ranges[0], ranges[0], ranges[1], ranges[1]]
+    assert [spec.grid_range for spec in stack] == [(-2, 2), (-2, 2), (-1, 1), (-1, 1)]
     with fused.plain() if plain else contextlib.nullcontext():
         together = fit.train(stack, sweep.stack_task(stack, ""))
         alone = [fit.train([spec], sweep.task_of(spec, ""))[0] for spec in stack]
