@@ -18,7 +18,7 @@ import pandas
 from kanbefair import fit, published, studies, sweep
 from kanbefair.data import Task
 from kanbefair.data.files import offline
-from kanbefair.data.registry import load
+from kanbefair.data.registry import data_folder, load
 from kanbefair.errors import InputError
 from kanbefair.outputs import PROJECT, writable
 from kanbefair.specs import RunSpec
@@ -61,6 +61,20 @@ def read(name: str) -> pandas.DataFrame | None:
     return next((pandas.read_csv(path) for path in FOLDER.glob(f"{name}.csv*")), None)
 
 
+def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
+    """Per domain and model of the rows of `reruns.csv.gz`: datasets, runs, runs that diverged, hours of one core, and by how
+    much the best epoch on the test part flatters (mean of best minus last, in the metric's own direction)."""
+    sign = reruns["metric"].map({"accuracy": 1.0, "mae": -1.0})
+    rows = reruns.assign(
+        flattery=sign * (reruns["test_metric_best"] - reruns["test_metric_last"]), hours=reruns["run_seconds"] / 3600
+    )
+    groups = rows.groupby(["domain", "model"], sort=False)
+    return groups.agg(
+        datasets=("dataset", "nunique"), runs=("seed", "size"), diverged=("diverged", "count"), core_hours=("hours", "sum"),
+        best_minus_last=("flattery", "mean"),
+    ).reset_index()  # fmt: skip
+
+
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Released rows with the key of the run that returns them here: a KAN's seed counts for symbolic functions alone, whose
     points it draws."""
@@ -76,10 +90,13 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
     it cannot be read or the data folder does not exist.
     """
     writable(out)
+    data_folder(data_dir)
     released = normalised(published.released(rows, data_dir)) if rows else None
     names, store, parts = at_hand(data_dir), sweep.Store(out / "runs"), []
     for domain in DOMAINS:
         wanted = specs(domain, names, released)
+        if not wanted:
+            continue
         runs = sweep.run(
             wanted, runs=store.folder, data_dir=data_dir, device=device, workers=workers, label=domain, train=train
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas
 
+from kanbefair import extended
 from kanbefair.outputs import PROJECT, Outputs
 from kanbefair.section import sentences
 
@@ -28,6 +29,15 @@ def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -
     return "\n".join(lines)
 
 
+def reruns_block(reruns: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
+    """How many configurations were trained again, on how many datasets, in what time, beside how many released rows."""
+    hours = reruns["run_seconds"].sum() / 3600
+    return (
+        f"{len(reruns):,} configurations on {reruns['dataset'].nunique()} datasets were trained again, in {hours:.1f} hours of "
+        f"one core ({hours / 2:.1f} hours on two); {agreement['rows'].sum():,} released rows of them were at hand to compare:"
+    )
+
+
 def _shares(row: pandas.Series, names: tuple[str, ...], suffix: str) -> str:
     found = [(name, row.get(name + suffix)) for name in names]
     return ", ".join(f"{value:.0f} % {name}" for name, value in found if not pandas.isna(value)) or "–"
@@ -43,10 +53,11 @@ def updated(text: str, blocks: dict[str, str]) -> str:
 
 def blocks() -> dict[str, str]:
     """All blocks of the README, from the committed tables."""
-    tables = Outputs("embedded")
+    reruns, agreement, duplicates = map(extended.read, ("reruns", "agreement", "duplicates"))
     return {
-        "verdict": verdict_block(tables.read("verdict")),
-        "agreement": agreement_block(tables.read("published_agreement"), tables.read("published_agreement_duplicates")),
+        "verdict": verdict_block(Outputs("embedded").read("verdict")),
+        "reruns": reruns_block(reruns, agreement),
+        "agreement": agreement_block(agreement, duplicates),
     }
 
 

@@ -1,0 +1,104 @@
+import pandas
+import pytest
+
+from kanbefair import extended, published, studies
+from kanbefair.errors import InputError
+from kanbefair.specs import grid
+
+NAMES = ["Special_ellipkinc", "Special_sphharm01"]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Two functions and two short runs of each stand for the paper's datasets and grid."""
+    own = {"symbolic": NAMES, "tabular": [], "vision": []}
+    monkeypatch.setattr(extended.studies, "PAPER_DATASETS", own)
+    kinds = {"protocol": "published", "widths": (3,), "epochs": 2}
+
+    def specs(section, profile, names):
+        return [*grid(dataset=names, model="MLP", **kinds), *grid(dataset=names, model="KAN", **kinds)]
+
+    monkeypatch.setattr(studies, "specs", specs)
+
+
+def rows_of(reruns, path, change=lambda row: row):
+    """The rows as released ones."""
+    lines = reruns.rename(columns={"train_metric_last": "train_metric", "test_metric_last": "test_metric"})
+    pandas.DataFrame([change(row) for row in lines.to_dict("records")]).to_csv(path, index=False)
+    return str(path)
+
+
+def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, monkeypatch):
+    extended.run(workers=1, out=tmp_path)
+    monkeypatch.setattr(extended, "FOLDER", tmp_path)
+    reruns = extended.read("reruns")
+    assert list(reruns.columns) == extended.COLUMNS
+    assert set(zip(reruns["dataset"], reruns["model"], strict=True)) == {(n, m) for n in NAMES for m in ("KAN", "MLP")}
+    assert (reruns["run_seconds"] > 0).all()
+    assert extended.read("agreement") is None
+
+    def change(row):
+        return row | {"test_metric": row["test_metric"] * (1.01 if row["model"] == "MLP" else 1)}
+
+    monkeypatch.setattr(extended.fit, "train", None)
+    extended.run(rows=rows_of(reruns, tmp_path / "released.csv", change), workers=1, out=tmp_path)
+    agreement = extended.read("agreement").set_index("model")
+    assert agreement["rows"].to_dict() == {"MLP": 2, "KAN": 2}
+    assert agreement["within 0.2 %"].to_dict() == {"MLP": 0, "KAN": 100}
+    assert agreement.loc["MLP", "within 5 %"] == 100
+    assert extended.read("exceptions")["ratio"].tolist() == pytest.approx([1 / 1.01] * 2)
+    assert extended.read("differences")["pair"].unique().tolist() == ["ours / released"]
+    assert set(extended.read("agreement_by_dataset")["domain"]) == set(NAMES)
+
+
+def test_released_rows_beside_the_grid_are_trained_too(small, tmp_path):
+    extended.run(workers=1, out=tmp_path)
+    reruns = pandas.read_csv(tmp_path / "reruns.csv.gz")
+    path = rows_of(reruns.head(1), tmp_path / "released.csv", lambda row: row | {"epochs": 1})
+    wanted = extended.specs("symbolic", NAMES, extended.normalised(published.released(path)))
+    assert sorted(spec.epochs for spec in wanted) == [1, 2, 2, 2, 2]
+
+
+def test_a_kans_seed_counts_for_symbolic_functions_alone(tmp_path):
+    line = "{},KAN,2,,128,10,0.001,521,5,3,silu,-1.0_1.0,90.0,90.0,193,3000\n"
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "dataset,model,widths,activation,batch_size,epochs,lr,seed,grid,order,shortcut,grid_range,train_metric,test_metric,"
+        "parameters,flops\n" + line.format("Rice") + line.format("Special_jv")
+    )
+    rows = extended.normalised(published.released(path))
+    assert rows["seed"].tolist() == [1314, 521]
+    assert [published.spec(row).key for row in rows.to_dict("records")] == rows["key"].tolist()
+
+
+def test_the_best_epoch_flatters_upwards_for_accuracies_and_downwards_for_errors():
+    rows = pandas.DataFrame({
+        "domain": ["tabular", "symbolic"], "model": "KAN", "dataset": ["a", "b"], "metric": ["accuracy", "mae"], "seed": 1,
+        "diverged": [None, 3.0], "run_seconds": 1800.0, "test_metric_best": [91.0, 0.1], "test_metric_last": [90.0, 0.3],
+    })  # fmt: skip
+    table = extended.summary(rows).set_index("domain")
+    assert table["best_minus_last"].to_dict() == pytest.approx({"tabular": 1.0, "symbolic": 0.2})
+    assert table["diverged"].to_dict() == {"tabular": 0, "symbolic": 1}
+    assert table["core_hours"].tolist() == [0.5, 0.5]
+
+
+def test_bad_input_ends_in_one_line(capsys, tmp_path):
+    assert extended.main(["--data-dir", str(tmp_path / "nowhere")]) == 2
+    assert extended.main(["--rows", str(tmp_path / "none.csv")]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2 and all(line.startswith("error: ") for line in errors)
+
+
+def test_the_committed_rows_are_whole():
+    reruns = extended.read("reruns")
+    assert len(reruns) == len(reruns.drop(columns="run_seconds").drop_duplicates())
+    finite = reruns[reruns["diverged"].isna()]
+    assert finite[["train_metric_last", "test_metric_last", "test_metric_best"]].notna().all(axis=None)
+    for row in reruns.sample(50, random_state=0).to_dict("records"):
+        assert published.spec(row).protocol == "published"
+
+
+def test_unknown_folders_are_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        extended.run(out=tmp_path / "file")
