@@ -75,16 +75,23 @@ def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
     ).reset_index()  # fmt: skip
 
 
+def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Rows of `reruns.csv.gz` or released ones with the key of their run."""
+    return rows.assign(
+        key=[published.spec(row).key for row in rows.assign(widths=rows["widths"].astype(str)).to_dict("records")]
+    )
+
+
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Released rows with the key of the run that returns them here: a KAN's seed counts for symbolic functions alone, whose
     points it draws."""
     ignored = (rows["model"] == "KAN") & (rows["domain"] != "symbolic")
-    rows = rows.assign(seed=rows["seed"].mask(ignored, RunSpec.seed))
-    return rows.assign(key=[published.spec(row).key for row in rows.to_dict("records")])
+    return keyed(rows.assign(seed=rows["seed"].mask(ignored, RunSpec.seed)))
 
 
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "cpu", out: Path = FOLDER) -> None:
-    """Train what is missing, domain by domain, and write the tables to the folder `out`; the records lie in `runs/` there.
+    """Train what the folder `out` has no row of yet, domain by domain, and write its tables; new records lie in `runs/`
+    there. Interrupt it when you like: the rows that are finished are written, and the next call goes on from there.
 
     `rows` names a file with released rows (`published.released`); without it nothing is compared. Raises `InputError` if
     it cannot be read or the data folder does not exist.
@@ -92,18 +99,24 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
     writable(out)
     data_folder(data_dir)
     released = normalised(published.released(rows, data_dir)) if rows else None
-    names, store, parts = at_hand(data_dir), sweep.Store(out / "runs"), []
-    for domain in DOMAINS:
-        wanted = specs(domain, names, released)
-        if not wanted:
-            continue
-        runs = sweep.run(
-            wanted, runs=store.folder, data_dir=data_dir, device=device, workers=workers, label=domain, train=train
-        )
-        parts.append(runs.assign(run_seconds=[store.read(key)["run_seconds"] for key in runs["key"]]))
-        _write(pandas.concat(parts).reindex(columns=COLUMNS), out / "reruns.csv.gz")
-    if released is not None:
-        compare(released, pandas.concat(parts), out)
+    names, store = at_hand(data_dir), sweep.Store(out / "runs")
+    known = keyed(pandas.read_csv(out / "reruns.csv.gz")) if (out / "reruns.csv.gz").is_file() else None
+    wanted = [spec for domain in DOMAINS for spec in specs(domain, names, released)]
+    done = set() if known is None else set(known["key"])
+    try:
+        for domain in DOMAINS:
+            missing = [spec for spec in specs(domain, names, released) if spec.key not in done]
+            options = {"data_dir": data_dir, "device": device, "workers": workers, "label": domain}
+            sweep.run(missing, runs=store.folder, train=train, **options)
+    finally:
+        fresh = [record for spec in wanted if spec.key not in done and (record := store.read(spec.key))]
+        table = sweep.table(fresh).assign(run_seconds=[record["run_seconds"] for record in fresh])
+        order = {spec.key: place for place, spec in enumerate(wanted)}
+        table = pandas.concat([part for part in (known, table) if part is not None and len(part)])
+        table = table.sort_values("key", key=lambda keys: keys.map(order), kind="stable")
+        _write(table.reindex(columns=COLUMNS), out / "reruns.csv.gz")
+        if released is not None:
+            compare(released, table, out)
 
 
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:

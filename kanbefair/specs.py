@@ -139,8 +139,9 @@ class RunSpec:
         also differ (`sweep.plan`)."""
         ends = None if self.grid_range is None else (-1.0, 1.0)
         shortcut = "silu" if self.shortcut == "zero" else self.shortcut
-        shared = replace(self, dataset="", lr=1.0, grid_range=ends, shortcut=shortcut)
-        return ((shared if self.protocol == "published" else replace(shared, seed=0)).key,)
+        shared = replace(self, lr=1.0, grid_range=ends, shortcut=shortcut).as_dict()
+        free = {"dataset"} if self.protocol == "published" else {"dataset", "seed"}
+        return tuple((name, value) for name, value in shared.items() if name not in free)
 
 
 def grid(**choices: object) -> list[RunSpec]:

@@ -1,3 +1,5 @@
+import shutil
+
 import pandas
 import pytest
 
@@ -40,6 +42,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
     def change(row):
         return row | {"test_metric": row["test_metric"] * (1.01 if row["model"] == "MLP" else 1)}
 
+    shutil.rmtree(tmp_path / "runs")  # the rows alone say what has been trained
     monkeypatch.setattr(extended.fit, "train", None)
     extended.run(rows=rows_of(reruns, tmp_path / "released.csv", change), workers=1, out=tmp_path)
     agreement = extended.read("agreement").set_index("model")
@@ -49,6 +52,28 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
     assert extended.read("exceptions")["ratio"].tolist() == pytest.approx([1 / 1.01] * 2)
     assert extended.read("differences")["pair"].unique().tolist() == ["ours / released"]
     assert set(extended.read("agreement_by_dataset")["domain"]) == set(NAMES)
+
+
+def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_path, monkeypatch):
+    whole = extended.fit.train
+    calls = []
+
+    def once(*given, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return whole(*given, **options)
+
+    monkeypatch.setattr(extended.fit, "train", once)
+    with pytest.raises(KeyboardInterrupt):
+        extended.run(workers=1, out=tmp_path)
+    first = pandas.read_csv(tmp_path / "reruns.csv.gz")
+    assert len(first) == 2
+    monkeypatch.setattr(extended.fit, "train", whole)
+    extended.run(workers=1, out=tmp_path)
+    second = pandas.read_csv(tmp_path / "reruns.csv.gz")
+    assert len(second) == 4
+    pandas.testing.assert_frame_equal(second.merge(first[["dataset", "model"]])[extended.COLUMNS], first, check_dtype=False)
 
 
 def test_released_rows_beside_the_grid_are_trained_too(small, tmp_path):
