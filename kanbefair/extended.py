@@ -76,10 +76,9 @@ def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Rows of `reruns.csv.gz` or released ones with the key of their run."""
-    return rows.assign(
-        key=[published.spec(row).key for row in rows.assign(widths=rows["widths"].astype(str)).to_dict("records")]
-    )
+    """Rows of `reruns.csv.gz` or released ones with the protocol and the key of their run."""
+    rows = rows.assign(widths=rows["widths"].astype(str), protocol="published")
+    return rows.assign(key=[published.spec(row).key for row in rows.to_dict("records")])
 
 
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:

@@ -197,9 +197,12 @@ def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> panda
 
 
 def verdicts(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """`stats.verdict` of the released rows per domain, with all tries and with equal tries (column `tries`)."""
+    """`stats.verdict` of rows such as the released ones per domain that has rows of both models, with all tries and with
+    equal tries (column `tries`)."""
     parts = []
     for domain, own in rows.groupby("domain", sort=False):
+        if own["model"].nunique() < 2:
+            continue
         for label, table in (("all", own.assign(seed=0)), ("equal", equal_tries(own))):
             parts.append(stats.verdict(table, domain, unit="dataset").assign(tries=label))
     return pandas.concat(parts, ignore_index=True)
