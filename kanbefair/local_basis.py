@@ -44,7 +44,7 @@ class LocalBasis(Network):
         super().reset(generators)
         nn.init.zeros_(self.layers[1].weight)
 
-    def shape(self) -> Shape:
+    def shape(self, run: int = 0) -> Shape:
         """What `complexity` counts."""
         args = self.args
         return Shape(family="LocalBasis", widths=tuple(self.widths), grid=args.kan_bspline_grid, order=args.kan_bspline_order)

@@ -74,7 +74,9 @@ class Anchored:
 
     def flat(self, values: Sequence[Tensor]) -> Tensor:
         """One flat vector of a tensor per parameter, each broadcast to its parameter."""
-        return self.inner.flat(values)
+        for p, value in zip(self.network.parameters(), values, strict=True):
+            p.grad.copy_(value)
+        return self.inner.gradient.clone()
 
     def hold(self, importance: Tensor) -> None:
         """Add a task that ends here, with its importances (flat)."""
@@ -88,8 +90,8 @@ class Anchored:
     @torch.no_grad()
     def step(self) -> None:
         """Add the pull to the gradient, then let the optimiser step."""
-        pull = self.strength * (self.weight * self.inner.values - self.target)
-        self.inner.step(self.inner.gradient().add_(pull))
+        self.inner.gradient.add_(self.strength * (self.weight * self.inner.values - self.target))
+        self.inner.step()
 
 
 def fisher(anchored: Anchored, task: Task, rows: Tensor, draws: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ def fisher(anchored: Anchored, task: Task, rows: Tensor, draws: Tensor) -> Tenso
             F.cross_entropy(logits, answer, reduction="sum").backward()
         else:
             (logits * torch.where(draw < 0.5, -1.0, 1.0).unsqueeze(-1)).sum().backward()
-        total += anchored.inner.gradient().square()
+        total += anchored.inner.gradient.square()
     anchored.zero_grad()
     return total / rows.shape[1]
 

@@ -164,11 +164,10 @@ def test_the_pull_is_the_gradient_of_the_penalty(digits):
     theta = anchored.inner.values.clone().requires_grad_()
     (1.5 * (omega * (theta - first).square() + other * (theta - second).square()).sum()).backward()
     anchored.zero_grad()
-    given = []
-    anchored.inner.step = given.append
+    anchored.inner.step = lambda: None
     anchored.step()
     size = sum(p.numel() for p in network.parameters())
-    assert torch.allclose(given[0][:size], theta.grad[:size], atol=1e-5)
+    assert torch.allclose(anchored.inner.gradient[:size], theta.grad[:size], atol=1e-5)
 
 
 def test_knots_in_use_are_those_whose_basis_is_not_zero():
