@@ -30,10 +30,13 @@ def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -
 
 
 def reruns_block(reruns: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
-    """How many configurations were trained again, on how many datasets, in what time, beside how many released rows."""
+    """How many of the configurations on how many datasets were trained again, in what time, beside how many released rows."""
+    names = reruns["dataset"].unique()
+    grid = {spec.key for domain in extended.DOMAINS for spec in extended.specs(domain, names)}
+    whole = len(grid | set(extended.keyed(reruns)["key"]))
     hours = reruns["run_seconds"].sum() / 3600
     return (
-        f"{len(reruns):,} configurations on {reruns['dataset'].nunique()} datasets were trained again, in {hours:.1f} hours of "
+        f"{len(reruns):,} of {whole:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
         f"one core ({hours / 2:.1f} hours on two); {agreement['rows'].sum():,} released rows of them were at hand to compare:"
     )
 
