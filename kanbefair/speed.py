@@ -101,7 +101,8 @@ def quartiles(values: numpy.ndarray) -> dict[str, float]:
 
 def peak_memory(run: Callable[[], object], device: str = "cpu") -> float:
     """Bytes that `run` needs at most beyond what is held before it. On a GPU by PyTorch's allocator; on the CPU by the
-    kernel's high-water mark of resident memory, which sees whoever allocates (pages of 4 KiB; Linux only, else NaN)."""
+    kernel's high-water mark of resident memory, which sees whoever allocates (Linux only, else NaN; the kernel counts per
+    processor and adds up in batches, so a few MB are noise)."""
     if torch.device(device).type == "cuda":
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
