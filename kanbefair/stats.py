@@ -41,15 +41,14 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
 
     Returns rows (dataset, model, seed, metric, budget, score): from that budget on the score holds, up to the next row.
     """
-    parts = []
-    for (dataset, model, seed, metric), group in scored(runs).groupby(["dataset", "model", "seed", "metric"]):
-        ranked = group.dropna(subset="choice").sort_values([budget, "key"])
-        sign = 1.0 if metric == "accuracy" else -1.0
-        value = sign * ranked["choice"]
-        best = ranked[value > value.cummax().shift(fill_value=-numpy.inf)]
-        names = {"dataset": dataset, "model": model, "seed": seed, "metric": metric}
-        parts.append(best[[budget, "score", "key"]].rename(columns={budget: "budget"}).assign(**names))
-    return pandas.concat(parts, ignore_index=True)
+    group = ["dataset", "model", "seed", "metric"]
+    ranked = scored(runs).dropna(subset="choice").sort_values([*group, budget, "key"], ignore_index=True)
+    ranked["choice"] = ranked["choice"].astype(float)
+    value = ranked["choice"].where(ranked["metric"] == "accuracy", -ranked["choice"])
+    keys = [ranked[name] for name in group]
+    before = value.groupby(keys).cummax().groupby(keys).shift(fill_value=-numpy.inf)
+    best = ranked[value > before].rename(columns={budget: "budget"})
+    return best[["budget", "score", "key", *group]].reset_index(drop=True)
 
 
 def at(steps: pandas.DataFrame, budgets: numpy.ndarray) -> numpy.ndarray:
