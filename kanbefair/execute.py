@@ -1,37 +1,53 @@
 """Executes notebooks with papermill: `python -m kanbefair.execute --profile embedded [notebook …]`.
 
 The executed copies go to `results/<profile>/notebooks/`, without what changes from one run to the next (time stamps,
-progress bars), so that git shows a change only where a result changed.
+progress bars), so that git shows a change only where a result changed. Two notebooks share the cores, so that one trains
+while the other draws; those that measure times have the machine to themselves.
 """
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from pathlib import Path
+from threading import Lock
 
 import nbformat
 import pandas
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from kanbefair.errors import InputError, choose
 from kanbefair.outputs import PROFILES, PROJECT, Outputs
+from kanbefair.section import TRAINED
+from kanbefair.sweep import check_device, worker_count
 
 NOTEBOOKS = PROJECT / "notebooks"
 VOLATILE_TAG = "nbval-ignore-output"
 """Cells with this tag show progress: nbval does not compare what they print, and the kept copies do not show it."""
 MEASURED_TAG = "measured"
 """Cells with this tag too show what was measured: the kept copies show it all the same."""
+VERDICT = "00"
+"""How the notebook begins that reads what the others found."""
+_seconds_kept = Lock()
 
 
 def names() -> list[str]:
     """All notebooks; the verdict, which reads what the others found, comes last."""
     found = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    return sorted(found, key=lambda name: (name.startswith("00"), name))
+    return sorted(found, key=lambda name: (name.startswith(VERDICT), name))
+
+
+def measures(name: str) -> bool:
+    """Whether a notebook measures times, and so wants the machine to itself."""
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    return any(MEASURED_TAG in cell.metadata.get("tags", []) for cell in cells)
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -43,6 +59,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.pop(entry, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
+            cell.source = re.sub(r"^workers = .*\n", "", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "code":
             tags = cell.metadata.get("tags", [])
             ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
@@ -57,32 +74,67 @@ def execute(name: str, parameters: dict[str, object]) -> float:
     kept for inspection.
     """
     outputs = Outputs(parameters["profile"], parameters.get("out", ""))
-    target = outputs.results / "notebooks" / f"{choose('notebook', name, names())}.ipynb"
+    target = outputs.results / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(exist_ok=True)
-    before = _records(outputs)
     start = time.perf_counter()
     try:
         papermill.execute_notebook(NOTEBOOKS / f"{name}.ipynb", target, parameters=parameters, progress_bar=False)
     except PapermillExecutionError as error:
         raise InputError(f"notebook {name} failed: {error.ename}: {error.evalue} (see {target})") from None
     seconds = time.perf_counter() - start
-    nbformat.write(clean(nbformat.read(target, as_version=4)), target)
-    _keep_seconds(outputs, name, seconds, _records(outputs) - before)
+    notebook = nbformat.read(target, as_version=4)
+    row = {"notebook": name, "seconds": round(seconds, 1), "trained_runs": _trained(notebook)}
+    row |= {"workers": parameters.get("workers", 0), "date": date.today().isoformat()}
+    nbformat.write(clean(notebook), target)
+    with _seconds_kept:
+        rows = [other for other in _kept_seconds(outputs) if other["notebook"] != name]
+        outputs.write("notebook_seconds", pandas.DataFrame([*rows, row]).sort_values("notebook"))
     return seconds
 
 
-def _records(outputs: Outputs) -> int:
-    return sum(1 for _ in outputs.runs.glob("*/*.json"))
+def _trained(notebook: nbformat.NotebookNode) -> int:
+    """How many runs the cells of an executed notebook say that they have trained."""
+    return sum(output.get("data", {}).get(TRAINED, 0) for cell in notebook.cells for output in cell.get("outputs", []))
 
 
-def _keep_seconds(outputs: Outputs, name: str, seconds: float, trained: int) -> None:
-    """Put a notebook's row into the table `notebook_seconds`: what it took this time, and how many runs it trained."""
-    row = {"notebook": name, "seconds": round(seconds, 1), "trained_runs": trained}
-    row |= {"cores": len(os.sched_getaffinity(0)), "date": date.today().isoformat()}
-    rows = [row]
-    if (outputs.results / "notebook_seconds.csv").is_file():
-        rows += [other for other in outputs.read("notebook_seconds").to_dict("records") if other["notebook"] != name]
-    outputs.write("notebook_seconds", pandas.DataFrame(rows).sort_values("notebook"))
+def _kept_seconds(outputs: Outputs) -> list[dict]:
+    known = (outputs.results / "notebook_seconds.csv").is_file()
+    return outputs.read("notebook_seconds").to_dict("records") if known else []
+
+
+def execute_all(names: Sequence[str], parameters: dict[str, object], at_once: int) -> None:
+    """Execute notebooks, `at_once` of them at a time with an equal share of the workers, the longest (by the last time) first;
+    then, one by one, those that measure and the verdict. Stops at the first `InputError`."""
+    last = {row["notebook"]: row["seconds"] for row in _kept_seconds(Outputs(parameters["profile"], parameters.get("out", "")))}
+    after = [name for name in names if name.startswith(VERDICT) or measures(name)]
+    first = sorted((name for name in names if name not in after), key=lambda name: -last.get(name, 0))
+    workers = worker_count(parameters["workers"], parameters["device"])
+    at_once = max(1, min(at_once, len(first), workers))
+    with tqdm(total=len(names), unit="notebook") as bar, ThreadPoolExecutor(at_once) as pool:
+
+        def done(name: str, seconds: float) -> None:
+            bar.write(f"{name}: {seconds:.0f} s")
+            bar.update()
+
+        def shared(name: str) -> float:
+            try:
+                return execute(name, parameters | {"workers": workers // at_once})
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            finally:
+                ensure_event_loop().close()  # of this thread; papermill leaves it open
+
+        running = {pool.submit(shared, name): name for name in first}
+        try:
+            for future in as_completed(running):
+                if not future.cancelled():
+                    done(running[future], future.result())
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        for name in after:
+            done(name, execute(name, parameters | {"workers": workers}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,15 +145,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--data-dir", default=os.environ.get("KANBEFAIR_DATA", ""), help="folder with the real datasets")
     p.add_argument("--device", default="cpu")
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
+    p.add_argument("--at-once", type=int, default=0, help="notebooks executed at a time (default: 2; one on a GPU)")
     p.add_argument("--out", default="", help="folder to write to (default: this project)")
     args = p.parse_args(argv)
     given = {"profile": args.profile, "data_dir": args.data_dir, "device": args.device, "workers": args.workers}
     given["out"] = str(Path(args.out).resolve()) if args.out else ""
     try:
-        bar = tqdm(args.notebooks or names(), unit="notebook")
-        for name in bar:
-            bar.set_description(name)
-            bar.write(f"{name}: {execute(name, given):.0f} s")
+        at_once = args.at_once or (1 if check_device(args.device).startswith("cuda") else 2)
+        execute_all([choose("notebook", name, names()) for name in args.notebooks] or names(), given, at_once)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from kanbefair import cost, fit, plots, sweep
@@ -12,6 +12,8 @@ from kanbefair.errors import InputError
 from kanbefair.outputs import Outputs
 from kanbefair.specs import RunSpec
 
+TRAINED = "application/vnd.kanbefair.trained+json"
+"""Kind of the output that says how many runs a cell has trained."""
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 EQUAL = {
     "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal time in a stack",
@@ -31,11 +33,13 @@ class Section:
     outputs: Outputs
 
     def train(self, name: str, specs: Sequence[RunSpec], train: sweep.Trainer = fit.train) -> pandas.DataFrame:
-        """Train what is missing of `specs`, write the table `name` of all of them, and return it as written."""
+        """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written."""
+        missing = len(sweep.Store(self.outputs.runs).missing(specs))
         table = sweep.run(
             specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name,
             train=train,
         )  # fmt: skip
+        display({TRAINED: missing, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
         return self.outputs.write(name, table)
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import nbformat
+import pandas
 import papermill
 import pytest
 from nbformat import v4
@@ -56,18 +57,50 @@ def test_a_notebook_is_executed_and_kept_without_what_changes(book, tmp_path, ca
     assert path.read_bytes() == first
 
 
+BEGIN = "from kanbefair.section import begin\nsection = begin(globals())"
+
+
 def test_a_table_says_what_each_notebook_took_and_trained(book, tmp_path, capsys):
-    record = (
-        "from pathlib import Path\nPath(section.outputs.runs, 'ab').mkdir()\nPath(section.outputs.runs, 'ab/c.json').touch()"
-    )
-    begin = "from kanbefair.section import begin\nsection = begin(globals())"
-    nbformat.write(notebook(begin, record), book / "03_trains.ipynb")
+    run = "RunSpec(dataset='Digits', model='MLP', widths=(2,), epochs=1)"
+    train = f"from kanbefair.specs import RunSpec\nsection.train('few', [{run}])"
+    nbformat.write(notebook(BEGIN, train), book / "03_trains.ipynb")
     assert call(tmp_path, "03_trains", "01_good") == 0
     assert call(tmp_path, "01_good") == 0
     table = Outputs("smoke", tmp_path / "made").read("notebook_seconds")
     assert table["notebook"].tolist() == ["01_good", "03_trains"]
     assert table["trained_runs"].tolist() == [0, 1]
     assert (table["seconds"] > 0).all()
+    assert call(tmp_path, "03_trains") == 0
+    assert Outputs("smoke", tmp_path / "made").read("notebook_seconds")["trained_runs"].tolist() == [0, 0]
+
+
+def log(folder, line):
+    return notebook(
+        BEGIN, f"import time\nwith open('{folder}/log', 'a') as f: print('{line}', section.workers, time.time(), file=f)"
+    )
+
+
+def test_those_that_measure_and_the_verdict_have_all_workers_and_come_last(book, tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "worker_count", lambda workers, device: 4)
+    (book / "02_fails.ipynb").unlink()
+    measures = log(tmp_path, "measures")
+    measures.cells[1].metadata["tags"] = [execute.MEASURED_TAG]
+    for name, made in {"00_last": log(tmp_path, "verdict"), "01_good": log(tmp_path, "one"), "02_times": measures}.items():
+        nbformat.write(made, book / f"{name}.ipynb")
+    nbformat.write(log(tmp_path, "three"), book / "03_good.ipynb")
+    assert call(tmp_path) == 0
+    lines = [line.split()[:2] for line in (tmp_path / "log").read_text().splitlines()]
+    assert sorted(lines[:2]) == [["one", "2"], ["three", "2"]]
+    assert lines[2:] == [["measures", "4"], ["verdict", "4"]]
+
+
+def test_the_longest_of_the_last_time_comes_first_and_nothing_after_a_failure(book, tmp_path, capsys):
+    made = Outputs("smoke", tmp_path / "made")
+    for name in ("03_long", "04_short"):
+        nbformat.write(log(tmp_path, name), book / f"{name}.ipynb")
+    made.write("notebook_seconds", pandas.DataFrame({"notebook": ["03_long", "02_fails"], "seconds": [9.0, 5.0]}))
+    assert call(tmp_path, "04_short", "02_fails", "03_long", "--at-once", "1") == 2
+    assert [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()] == ["03_long"]
 
 
 def test_a_failing_notebook_ends_in_exit_2_and_is_kept_for_inspection(book, tmp_path, capsys):
