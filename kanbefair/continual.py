@@ -199,7 +199,7 @@ def train(
         if first.grid_update:
             update_grids(network, part.inputs(part.x_train))
         for _ in range(first.epochs):
-            finite &= train_epoch(network, optimizer, whole, rows, first.batch_size, loss)
+            finite &= train_epoch(network, optimizer, whole, rows, first.batch_size, loss).isfinite()
             on_epoch()
         measured.append(_measure(network, parts, finite))
         uses.append(knot_use(network, part.inputs(part.x_train[:USE_ROWS])))

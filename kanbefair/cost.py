@@ -15,7 +15,7 @@ from kanbefair.speed import clock, one_thread
 from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
 
 PROBES = 6
-PROBE_BATCHES = 8
+PROBE_BATCHES, PROBE_EPOCHS = 8, 5
 
 
 def steps(stack: Sequence[RunSpec], task: Task) -> int:
@@ -31,16 +31,24 @@ def cut(task: Task, rows: int) -> Task:
     return replace(task, **x, **{f"y_{part}": targets_at(task.part(part)[1], own) for part, own in kept.items()})
 
 
-def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES) -> float:
-    """Seconds (`speed.clock`) per training step of a stack, evaluation included, from one epoch of `batches` batches after a
-    warm-up."""
-    small = cut(task, batches * stack[0].batch_size)
-    specs = [replace(spec, epochs=1) for spec in stack]
-    fit.train(specs, small, device=device)
+def epoch_seconds(stack: Sequence[RunSpec], task: Task, device: str, epochs: int) -> tuple[list[float], float, float]:
+    """Seconds (`speed.clock`) of each of `epochs` epochs of a stack, evaluation included; of the evaluation after the last
+    one; and of all else that a run does once, such as drawing initial values. A first epoch, a warm-up, counts as that."""
     now = clock(device)
-    start = now()
-    fit.train(specs, small, device=device)
-    return (now() - start) / steps(specs, small)
+    ends, start = [], now()
+    specs = [replace(spec, epochs=epochs + 1) for spec in stack]
+    fit.train(specs, task, device=device, on_epoch=lambda: ends.append(now()), on_end=lambda network: ends.append(now()))
+    last = ends.pop() - ends[-1]
+    return list(numpy.diff(ends)), last, now() - start - (ends[-1] - ends[0]) - last
+
+
+def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES) -> float:
+    """Seconds (`speed.clock`) per training step of a whole run of a stack, evaluation and what is done once included, from
+    epochs of `batches` batches with the same share of the evaluation."""
+    small = cut(task, batches * stack[0].batch_size)
+    epochs, last, once = epoch_seconds(stack, small, device, PROBE_EPOCHS)
+    whole = steps(stack, task) / steps(stack, small)
+    return (whole * (stack[0].epochs * float(numpy.median(epochs)) + last) + once) / steps(stack, task)
 
 
 def of_stacks(

@@ -105,19 +105,20 @@ def train(
     *,
     device: str | torch.device = "cpu",
     evaluation_rows: int | None = None,
-    train_curve: bool = True,
+    train_curve: bool | None = None,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
-    After every epoch all parts are evaluated, `evaluation_rows` at a time (default: as many as fit the cache); without
-    `train_curve` the training part is evaluated after the last epoch alone, and is NaN before. `on_end` is shown the
-    trained network. A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is
-    best on validation (`selected`) and at the one that is best on the test part (`best`), the whole curves, the run's share
-    of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and versions. From the epoch on in which
-    its loss is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN. Raises `InputError` if
-    the runs do not share a stack, or the loss does not fit the task.
+    After every epoch validation and test part are evaluated, `evaluation_rows` at a time (default: as many as fit the cache).
+    The training part, too, if `train_curve`, else after the last epoch alone; by default its curve is drawn under `published`,
+    as the paper's program does, while under `fair` the mean loss of an epoch's batches, `batch_loss`, which costs nothing, has
+    to do. `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
+    epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`), the
+    whole curves, the run's share of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and
+    versions. From the epoch on in which its loss is not finite, a run counts as diverged: `diverged` is that epoch and its
+    metrics are NaN. Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
     """
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
@@ -141,32 +142,39 @@ def train(
     task = task.to(device)
     optimizer = make_optimizer(network, specs)
     block = evaluation_rows or max(128, EVALUATION_VALUES // network.values_per_row())
+    every_epoch = [part for part in task.parts if part != "train" or trains_curve(specs, train_curve)]
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)
     seconds, begun = 0.0, time.perf_counter()
     for epoch in range(1, specs[0].epochs + 1):
         start = time.perf_counter()
-        finite = train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)
+        found = {"batch_loss": train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)}
         seconds += time.perf_counter() - start
-        diverged = torch.where(finite, diverged, diverged.clamp(max=epoch))
-        for part in task.parts:
-            if part == "train" and not train_curve and epoch < specs[0].epochs:
-                continue
-            for name, values in evaluate(network, task, part, block).items():
-                curves.setdefault(f"{part}_{name}", []).append(values.masked_fill(diverged <= epoch, math.nan))
+        diverged = torch.where(found["batch_loss"].isfinite(), diverged, diverged.clamp(max=epoch))
+        for part in every_epoch:
+            found |= {f"{part}_{name}": values for name, values in evaluate(network, task, part, block).items()}
+        for name, values in found.items():
+            curves.setdefault(name, []).append(values.double().masked_fill(diverged <= epoch, math.nan))
         for stream in by_seed.values():
             stream.after_evaluation()
         on_epoch()
+    last = {} if "train" in every_epoch else evaluate(network, task, "train", block)
+    last = {f"train_{name}_last": values.masked_fill(diverged.isfinite(), math.nan) for name, values in last.items()}
     on_end(network)
     share = {"train_seconds": seconds / len(specs), "run_seconds": (time.perf_counter() - begun) / len(specs)}
-    unseen = torch.full((len(specs),), math.nan, dtype=torch.float64)
-    whole = {name: torch.stack([unseen] * (specs[0].epochs - len(values)) + values, dim=1) for name, values in curves.items()}
+    whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
     return [
         _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run]))
+        | {name: float(values[run]) for name, values in last.items()}
         | common_fields(network, run, task, device)
         | share
         for run, spec in enumerate(specs)
     ]
+
+
+def trains_curve(specs: Sequence[RunSpec], train_curve: bool | None = None) -> bool:
+    """Whether `train` evaluates the training part of these runs after every epoch."""
+    return specs[0].protocol == "published" if train_curve is None else train_curve
 
 
 def train_epoch(
@@ -177,17 +185,19 @@ def train_epoch(
     batch_size: int,
     loss: str,
 ) -> Tensor:
-    """One pass over the training rows, run s in the order that `streams[s]` gives (runs may share a stream); returns for
-    each run whether all its batch losses were finite."""
+    """One pass over the training rows, run s in the order that `streams[s]` gives (runs may share a stream); returns the mean
+    loss (S,) of the batches, which is not finite if that of a batch was not."""
     network.train()
     x, y = task.part("train")
     orders = {stream: stream.permutation(len(x)) for stream in dict.fromkeys(streams)}
     order = (orders[streams[0]] if len(orders) == 1 else torch.stack([orders[stream] for stream in streams])).to(x.device)
-    total = torch.zeros(len(streams), device=x.device)
+    total, calls = torch.zeros(len(streams), device=x.device), 0
     for rows in order.split(batch_size, dim=-1):
         inputs, targets = task.inputs(x[rows]), targets_at(y, rows)
 
         def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
+            nonlocal calls
+            calls += 1
             optimizer.zero_grad()
             losses = run_losses(network(inputs), targets, loss)
             losses.sum().backward()
@@ -199,7 +209,7 @@ def train_epoch(
         else:
             closure()
             optimizer.step()
-    return total.isfinite().cpu()
+    return (total / calls).cpu()
 
 
 def common_fields(network: Network, run: int, task: Task, device: str | torch.device) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """How many whole runs an hour a sweep trains here, what bounds them, what the released grid would take, and what time a run
 of a section takes.
 
-Rates come from probes: a share of one epoch with the same share of the evaluation that follows it, scaled to the whole
-run. They are of one worker with one thread, times the number of workers.
+Rates come from probes (`cost.probe`): shares of an epoch with the same share of the evaluation that follows it, scaled to the
+whole run. They are of one worker with one thread, times the number of workers.
 """
 
 from collections import Counter, defaultdict
@@ -18,11 +18,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kanbefair import complexity, cost, fit, models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec, grid
-from kanbefair.speed import clock, machine, one_thread
+from kanbefair.speed import machine, one_thread
 
 BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
-MNIST, FORMULA = "Random_pixels_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
+MNIST, FORMULA = "Random_grey_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,13 @@ def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
         shape = models.build(stack[:1], task).shape()
     whole = complexity.count(shape)
     later = complexity.count(replace(shape, widths=shape.widths[1:]))
-    trained, seen = len(task.x_train), sum(len(task.part(part)[0]) for part in task.parts)
+    epochs, trained = stack[0].epochs, len(task.x_train)
+    others = sum(len(task.part(part)[0]) for part in task.parts if part != "train")
+    seen = epochs * others + (epochs if fit.trains_curve(stack) else 1) * trained
     steps = cost.steps(stack, task)
-    epochs = stack[0].epochs
-    flops = trained * (2 * whole.flops_local + later.flops_local) + seen * whole.flops_local
-    rows = (2 * trained + seen) * task.input_size
-    return {"flops": epochs * flops, "bytes": BYTES * (epochs * rows + steps * 9 * whole.live_parameters)}
+    flops = epochs * trained * (2 * whole.flops_local + later.flops_local) + seen * whole.flops_local
+    rows = (2 * epochs * trained + seen) * task.input_size
+    return {"flops": flops, "bytes": BYTES * (rows + steps * 9 * whole.live_parameters)}
 
 
 def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
@@ -136,8 +137,8 @@ def released_grid() -> pandas.DataFrame:
 
 
 KINDS = {
-    "grey images": ("vision", "Random_pixels_1024_171_784_10"),
-    "colour images": ("vision", "Random_pixels_1024_205_2352_10"),
+    "grey images": ("vision", "Random_grey_1024_171_784_10"),
+    "colour images": ("vision", "Random_colour_1024_205_2352_10"),
     "tables": ("tabular", "Random_numbers_1024_256_16_2"),
     "formulas": ("symbolic", "Random_numbers_1024_1024_2_0"),
 }
@@ -170,14 +171,6 @@ def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame
         return grid.assign(workers=workers, hours=grid["rows"] * steps * step / workers / 3600, **machine(device))
 
 
-def epoch_seconds(stack: Sequence[RunSpec], task: Task, device: str, repeats: int) -> list[float]:
-    """Seconds (`speed.clock`) of each of `repeats` epochs of a stack, evaluation included, after a first one."""
-    now, ends = clock(device), []
-    specs = [replace(spec, epochs=repeats + 1) for spec in stack]
-    fit.train(specs, task, device=device, on_epoch=lambda: ends.append(now()))
-    return list(numpy.diff(ends))
-
-
 def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
     """Measured seconds of each run, evaluations included: `stack_seconds`, its share of a stack as a sweep makes it, and
     `alone_seconds`, trained by itself. Medians of epochs of up to `batches` batches, `repeats` in each of two turns, scaled
@@ -192,7 +185,8 @@ def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches
                     small = cost.cut(task, batches * stack[0].batch_size)
                     share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
                     whole = stack[0].epochs / share / size
-                    times[number, size] += [whole * value for value in epoch_seconds(stack[:size], small, device, repeats)]
+                    epochs, *_ = cost.epoch_seconds(stack[:size], small, device, repeats)
+                    times[number, size] += [whole * value for value in epochs]
     rows = []
     for number, stack in enumerate(stacks):
         own = {

@@ -31,8 +31,11 @@ Trainer = Callable[..., list[dict]]
 UNTABLED = ("curves", "train_seconds", "run_seconds")
 """Entries of a record that tables leave out: times differ from one run to the next."""
 STACK_RUNS = 64
-STACK_VALUES = 2**24
+STACK_VALUES = 2**25
 """A stack is at most so many runs, and at most so many numbers at once in its widest layer."""
+SEED_INPUTS, SEED_RUNS = 64, 8
+"""From so many inputs on, and so many runs of each seed, stacks hold one seed each: all their runs then see the same batches,
+and what the first layer makes of the inputs alone is worked out once."""
 
 
 class Store:
@@ -117,6 +120,14 @@ def _families(specs: Sequence[RunSpec], data_dir: str) -> list[list[str]]:
     return families
 
 
+def _by_seed(group: list[RunSpec], inputs: int) -> list[list[RunSpec]]:
+    seeds: dict[int, list[RunSpec]] = defaultdict(list)
+    for spec in group:
+        seeds[spec.seed].append(spec)
+    apart = inputs >= SEED_INPUTS and min(map(len, seeds.values())) >= SEED_RUNS
+    return list(seeds.values()) if apart else [group]
+
+
 def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
     """About how many numbers a stack holds at once in its widest layer for a batch."""
     with torch.device("meta"):
@@ -126,8 +137,8 @@ def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
 
 def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
     """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names, and on
-    one dataset or on symbolic functions of the same points. Runs of one grid range stand together: layers evaluate once what
-    neighbours share.
+    one dataset or on symbolic functions of the same points, and on one seed where that pays (`SEED_RUNS`). Runs of one grid
+    range stand together: layers evaluate once what neighbours share.
 
     A group is cut where it would be too wide for memory or leave a worker idle.
     """
@@ -135,8 +146,9 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
     for spec in specs:
         alike[spec.stack_key()].append(spec)
     groups = [
-        sorted((spec for spec in group if spec.dataset in family), key=lambda spec: spec.grid_range or ())
+        sorted(own, key=lambda spec: spec.grid_range or ())
         for group in alike.values() for family in _families(group, data_dir)
+        for own in _by_seed([spec for spec in group if spec.dataset in family], task_of(group[0], data_dir).input_size)
     ]  # fmt: skip
     stacks = []
     for group in groups:

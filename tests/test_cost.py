@@ -1,4 +1,6 @@
-from kanbefair import cost
+import pytest
+
+from kanbefair import cost, sweep
 from kanbefair.specs import grid
 
 
@@ -13,3 +15,22 @@ def test_an_estimate_counts_what_is_missing_and_takes_time(tmp_path):
 def test_nothing_missing_costs_nothing(tmp_path):
     (row,) = cost.estimate([], runs=tmp_path).to_dict("records")
     assert (row["missing"], row["hours"]) == (0, 0.0)
+
+
+def tick(monkeypatch, *times):
+    ticks = iter(times)
+    monkeypatch.setattr(cost, "clock", lambda device: lambda: next(ticks))
+
+
+def test_epochs_are_told_from_what_is_done_once_and_the_first_is_a_warm_up(monkeypatch):
+    stack = grid(dataset="Random_numbers_200_50_3_2", model="MLP", widths=(4,), seed=[1, 2], epochs=100)
+    tick(monkeypatch, 9.0, 10.0, 11.0, 13.0, 17.0, 17.5, 18.0)  # start, ends of epochs, last evaluation, end
+    epochs, last, once = cost.epoch_seconds(stack, sweep.task_of(stack[0], ""), "cpu", 3)
+    assert (epochs, last, once) == ([1.0, 2.0, 4.0], 0.5, 1.5)
+
+
+def test_a_probe_spreads_what_is_done_once_over_the_whole_run(monkeypatch):
+    stack = grid(dataset="Random_numbers_1000_100_3_2", model="MLP", widths=(4,), epochs=50, batch_size=100)
+    monkeypatch.setattr(cost, "epoch_seconds", lambda stack, task, device, epochs: ([1.0, 2.0, 9.0], 0.25, 100.0))
+    seconds = cost.probe(stack, sweep.task_of(stack[0], ""), "cpu", batches=2)  # a fifth of an epoch
+    assert seconds == pytest.approx((50 * 5 * 2.0 + 5 * 0.25 + 100) / (50 * 10))

@@ -183,9 +183,10 @@ def test_a_diverged_run_is_recorded_and_harms_no_neighbour(toy, trained, kind):
     good, diverged, also_good = fit.train(runs, toy())
     assert isinstance(diverged["diverged"], int)
     assert 1 <= diverged["diverged"] <= 4
-    for part in ("train", "valid", "test"):
-        assert math.isnan(diverged[f"{part}_metric_last"])
-        curve = diverged["curves"][f"{part}_metric"]
+    assert math.isnan(diverged["train_metric_last"])
+    for name in ("batch_loss", "valid_metric", "test_metric"):
+        assert math.isnan(diverged[f"{name}_last"])
+        curve = diverged["curves"][name]
         assert [math.isnan(value) for value in curve] == [epoch >= diverged["diverged"] for epoch in range(1, 5)]
     for place, record in ((0, good), (2, also_good)):
         assert record["diverged"] is None
@@ -342,14 +343,28 @@ def test_every_optimiser_trains_every_model(toy, optimizer, lr, epochs, model):
     assert record["train_rmse_last"] < 0.9 * constant
 
 
-def test_without_a_train_curve_the_training_part_is_seen_once_and_nothing_else_changes(toy):
-    specs = [RunSpec(dataset="Toy", model="MLP", widths=(3,), epochs=3, protocol="published", lr=lr) for lr in (1e-2, 1e-3)]
-    task = toy("classes", "published")
-    for whole, short in zip(fit.train(specs, task), fit.train(specs, task, train_curve=False), strict=True):
-        assert short["curves"]["test_metric"] == whole["curves"]["test_metric"]
-        assert short["curves"]["train_metric"][-1] == whole["curves"]["train_metric"][-1] == short["train_metric_last"]
-        assert numpy.isnan(short["curves"]["train_metric"][:-1]).all()
-        assert short["test_metric_best"] == whole["test_metric_best"]
+@pytest.mark.parametrize("protocol", ["published", "fair"])
+def test_without_a_train_curve_the_training_part_is_seen_once_and_nothing_else_changes(toy, protocol):
+    runs = [spec(epochs=3, protocol=protocol, lr=lr) for lr in (1e-2, 1e-3)]
+    task = toy("classes", protocol)
+    for whole, short in zip(*(fit.train(runs, task, train_curve=curve) for curve in (True, False)), strict=True):
+        curves = {name: curve for name, curve in whole["curves"].items() if not name.startswith("train")}
+        assert short["curves"] == curves and len(curves) < len(whole["curves"])
+        left_out = {name for name in whole if name.startswith("train_") and name.endswith(("_selected", "_best"))}
+        assert set(whole) - set(short) == left_out
+        assert short["train_metric_last"] == whole["train_metric_last"] == whole["curves"]["train_metric"][-1]
+
+
+def test_train_curves_are_drawn_as_the_protocol_has_it(toy):
+    drawn = {p: "train_metric" in fit.train([spec(protocol=p)], toy("classes", p))[0]["curves"] for p in ("published", "fair")}
+    assert drawn == {"published": True, "fair": False}
+
+
+def test_the_batch_loss_is_the_mean_over_the_batches_of_an_epoch(toy):
+    run, task = spec(model="MLP", lr=1e-12, epochs=2, batch_size=len(toy().x_train)), toy()
+    (record,) = fit.train([run], task)  # one batch, and parameters that hardly move
+    assert record["curves"]["batch_loss"] == pytest.approx([record["train_rmse_last"] ** 2] * 2, rel=1e-4)
+    assert record["batch_loss_last"] == record["curves"]["batch_loss"][-1]
 
 
 def test_runs_on_several_datasets_need_targets_for_each(toy):
@@ -368,7 +383,7 @@ def test_lbfgs_runs_of_a_stack_are_those_alone(toy):
 def test_mean_squared_error_on_classes(toy):
     (record,) = fit.train([spec(loss="mse", epochs=15, lr=0.03)], toy("classes"))
     assert record["loss"] == "mse"
-    assert record["curves"]["train_metric"][-1] > 60
+    assert record["train_metric_last"] > 60
 
 
 def test_cross_entropy_needs_classes(toy):
@@ -391,8 +406,8 @@ def test_test_labels_change_nothing_but_test_figures(toy):
     (a,), (b,) = fit.train([spec(epochs=6)], task), fit.train([spec(epochs=6)], other)
     assert a["test_metric_last"] != b["test_metric_last"]
     assert a["epoch_selected"] == b["epoch_selected"]
-    for part in ("train", "valid"):
-        assert a["curves"][f"{part}_metric"] == b["curves"][f"{part}_metric"]
+    assert a["train_metric_last"] == b["train_metric_last"]
+    assert a["curves"]["valid_metric"] == b["curves"]["valid_metric"]
 
 
 def test_validation_rows_change_only_what_is_selected(toy, trained):

@@ -326,3 +326,13 @@ def test_progress_is_shown_only_where_asked_for(task, tmp_path, capsys):
     assert "toys: 4 runs in 2 stacks" in capsys.readouterr().err
     run(two_stacks(), tmp_path / "b")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "tries", "alone"), [("Digits", 8, True), ("Digits", 7, False), ("WineRecognition", 8, False)]
+)
+def test_a_stack_of_many_inputs_holds_one_seed_where_each_has_enough_runs(dataset, tries, alone):
+    specs = grid(dataset=dataset, model="MLP", widths=(3,), seed=[1, 2], lr=[1e-3 * (i + 1) for i in range(tries)], epochs=1)
+    stacks = sweep.plan(specs)
+    assert sorted(spec.key for stack in stacks for spec in stack) == sorted(spec.key for spec in specs)
+    assert {len({spec.seed for spec in stack}) for stack in stacks} == {1 if alone else 2}

@@ -7,22 +7,24 @@ import torch
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task
 
-PATTERN = r"Random_(pixels|numbers)_(\d+)_(\d+)_(\d+)_(\d+)"
+PATTERN = r"Random_(grey|colour|numbers)_(\d+)_(\d+)_(\d+)_(\d+)"
 
 
 @register("Random_kind_train_test_inputs_classes", domain="tabular", pattern=PATTERN)
 def stand_in(request: Request) -> Task:
-    """`Random_pixels_60000_10000_784_10`: uint8 pixels, 60,000 training and 10,000 test rows of 784 inputs, 10 classes;
-    `Random_numbers_…`: float32 in (−1, 1); 0 classes: one number is predicted. No validation part under any protocol."""
+    """`Random_grey_60000_10000_784_10`: normalised pixels, 60,000 training and 10,000 test rows of 784 inputs, 10 classes;
+    `Random_colour_…`: uint8 pixels, normalised when used; `Random_numbers_…`: float32 in (−1, 1); 0 classes: one number is
+    predicted. No validation part under any protocol."""
     kind, *sizes = re.fullmatch(PATTERN, request.name).groups()
     train, test, inputs, classes = map(int, sizes)
     generator = torch.Generator().manual_seed(0)
     rows = train + test
-    if kind == "pixels":
+    x, moments = 2 * torch.rand(rows, inputs, generator=generator) - 1, {}
+    if kind == "grey":
+        x *= 3**0.5  # deviation 1
+    if kind == "colour":
         x = torch.randint(256, (rows, inputs), generator=generator, dtype=torch.uint8)
         moments = {"mean": torch.full((inputs,), 0.5), "std": torch.full((inputs,), 0.3)}
-    else:
-        x, moments = 2 * torch.rand(rows, inputs, generator=generator) - 1, {}
     y = torch.randint(classes, (rows,), generator=generator) if classes else torch.rand(rows, 1, generator=generator)
     return Task(
         name=request.name, domain="tabular", metric="accuracy" if classes else "mae", output_size=classes or 1,

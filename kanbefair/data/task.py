@@ -58,8 +58,8 @@ class Task:
             return x[..., : max(int((x >= 0).sum(-1).max()), 1)]
         if x.dtype != torch.uint8:
             return x
-        x = x.float() / 255
-        return x if self.mean is None else (x - self.mean.to(x.device)) / self.std.to(x.device)
+        x = x.float().div_(255)
+        return x if self.mean is None else x.sub_(self.mean.to(x.device)).div_(self.std.to(x.device))
 
     def to(self, device: torch.device | str) -> "Task":
         """The same task with its tensors on `device`."""
