@@ -82,8 +82,8 @@ STUDIES = {
             "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
         },
         epochs={"smoke": 3, "embedded": 200},
-        kan=[(5,), (5, 5)], splines=[(5, (-1, 1)), (20, (-1, 1))],
-        mlp=[(12, 12), (28, 28), (48, 48), (110, 110)], activation="gelu",
+        kan=[(5,), (5, 5)], splines=[(3, (-1, 1)), (10, (-1, 1))],
+        mlp=[(8, 8), (20, 20), (40, 40), (80, 80)], activation="gelu",
         paper=_FORMULA,
     ),
     "tabular": Study(
