@@ -181,7 +181,8 @@ def train(
     sizes = [len(part.x_train) for part in parts]
     whole = streams.joined(parts)
     loss = first.loss or ("cross_entropy" if whole.metric == "accuracy" else "mse")
-    rows = [Rehearsal(spec, sizes) for spec in specs]
+    by_seed = {spec.seed: Rehearsal(spec, sizes) for spec in specs}
+    rows = [by_seed[spec.seed] for spec in specs]
     network = build(specs, whole)
     network.reset([own.initial for own in rows])
     network.to(device)
@@ -189,7 +190,7 @@ def train(
     measured, uses, pictures = [], [], []
     finite = torch.ones(len(specs), dtype=torch.bool)
     for number, part in enumerate(parts):
-        for own in rows:
+        for own in by_seed.values():
             own.enter(number)
         if number and first.optimizer_state == "reset":
             if first.strength is not None:

@@ -89,26 +89,26 @@ STUDIES = {
     "tabular": Study(
         datasets={"smoke": ["WineRecognition"], "embedded": ["WineRecognition", "BreastCancer"]},
         epochs={"smoke": 3, "embedded": 200},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_TABLE,
+        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(8, 16, 32, 64, 160, 512), paper=_TABLE,
     ),
     "vision": Study(
         datasets={"smoke": ["Digits"], "embedded": ["Digits"]},
         epochs={"smoke": 2, "embedded": 50},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(8, 16, 32, 64, 128, 256, 512, 1024), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(8, 16, 32, 64, 160, 512), paper=_IMAGE,
     ),
     "text": Study(
         datasets={"smoke": ["Docstrings"], "embedded": ["Docstrings"]},
         epochs={"smoke": 1, "embedded": 20},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-1, 1)), (10, (-2, 2))],
-        mlp=_one_hidden(4, 8, 16, 32, 64, 96, 128, 192), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8), splines=[(3, (-1, 1)), (10, (-2, 2))],
+        mlp=_one_hidden(4, 8, 16, 32, 64, 96), paper=_IMAGE,
     ),
     "audio": Study(
         datasets={"smoke": ["SpokenDigits"], "embedded": ["SpokenDigits", "SpokenDigitsMel"]},
         epochs={"smoke": 1, "embedded": 20},
-        kan=_one_hidden(2, 4, 8, 16), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(4, 8, 16, 32, 64, 128, 256, 512), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(4, 8, 16, 32, 96, 448), paper=_IMAGE,
     ),
 }  # fmt: skip
 
