@@ -15,7 +15,7 @@ from kanbefair.speed import clock, one_thread
 from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
 
 PROBES = 6
-PROBE_BATCHES, PROBE_EPOCHS = 8, 5
+PROBE_BATCHES, PROBE_EPOCHS = 8, 3
 
 
 def steps(stack: Sequence[RunSpec], task: Task) -> int:

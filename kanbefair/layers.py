@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from kanbefair import fused
-from kanbefair.basis import basis, fit_coefficients, fit_coefficients_released
+from kanbefair.basis import basis, fit_coefficients, fit_coefficients_released, local_basis
 
 REGISTERS = 64
 """Number of values that fill whole vector registers on every processor in use."""
@@ -101,8 +101,17 @@ class Grid(nn.Module):
 
     def table(self, x: Tensor) -> Tensor:
         """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
-        ends = (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
-        return basis(x, *ends, self.grid, self.order)
+        return basis(x, *self._ends(x), self.grid, self.order)
+
+    def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
+
+    def use(self, x: Tensor) -> Tensor:
+        """The share of rows of x at which each basis is not zero: (in, G+K) or (S, in, G+K), as `table`."""
+        number, values = local_basis(x, *self._ends(x), self.grid, self.order)
+        number, values = (entry.transpose(-3, -2).flatten(-2) for entry in (number, values))
+        counts = values.new_zeros(*values.shape[:-1], self.size + 1).scatter_add(-1, number, (values > 0).to(x.dtype))
+        return counts[..., :-1] / x.shape[-2]
 
     def draw(self, count: int, generator: Generator) -> Tensor:
         """Initial coefficients (count, G+K) of `count` splines: a fit to noise of 0.1/G at the grid points."""

@@ -126,7 +126,7 @@ def knot_use(network: Network, x: Tensor) -> dict[str, Tensor]:
         if isinstance(module, SPLINES):
 
             def note(module: nn.Module, inputs: tuple[Tensor], name: str = f"{name}.coefficients") -> None:
-                share = (module.grid.table(inputs[0]) > 0).float().mean(-3)
+                share = module.grid.use(inputs[0])
                 use[name] = share if share.dim() == 3 else share.unsqueeze(0)
 
             hooks.append(module.register_forward_pre_hook(note))

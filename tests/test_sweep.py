@@ -329,7 +329,7 @@ def test_progress_is_shown_only_where_asked_for(task, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "tries", "alone"), [("Digits", 8, True), ("Digits", 7, False), ("WineRecognition", 8, False)]
+    ("dataset", "tries", "alone"), [("SpokenDigits", 8, True), ("SpokenDigits", 7, False), ("Digits", 8, False)]
 )
 def test_a_stack_of_many_inputs_holds_one_seed_where_each_has_enough_runs(dataset, tries, alone):
     specs = grid(dataset=dataset, model="MLP", widths=(3,), seed=[1, 2], lr=[1e-3 * (i + 1) for i in range(tries)], epochs=1)
