@@ -1,7 +1,5 @@
 """Runs what is missing of a list of specs: the store of records, the plan of stacks, the workers, the progress bar."""
 
-import contextlib
-import ctypes
 import json
 import math
 import os
@@ -166,8 +164,6 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
 
 
 _epochs_done = None
-TRIM_THRESHOLD, MMAP_THRESHOLD = (-1, 2**28), (-3, 2**25)
-"""Options of glibc's `mallopt` and their values in bytes."""
 
 
 def _start_worker(counter: object, parent: int | None = None) -> None:
@@ -175,17 +171,8 @@ def _start_worker(counter: object, parent: int | None = None) -> None:
     global _epochs_done
     _epochs_done = counter
     torch.set_num_threads(1)
-    _keep_freed_memory()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep some of the memory that is freed: a step frees what the next one needs again, and the kernel
-    would clear each page anew."""
-    with contextlib.suppress(OSError, AttributeError):
-        for option in (TRIM_THRESHOLD, MMAP_THRESHOLD):
-            ctypes.CDLL("libc.so.6").mallopt(*option)
 
 
 def _end_with(parent: int) -> None:
