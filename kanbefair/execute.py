@@ -24,8 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from kanbefair.errors import InputError, choose
-from kanbefair.outputs import PROFILES, PROJECT, Outputs
-from kanbefair.section import TRAINED
+from kanbefair.outputs import PROFILES, PROJECT, TRAINED, Outputs
 from kanbefair.sweep import check_device, worker_count
 
 NOTEBOOKS = PROJECT / "notebooks"

@@ -9,6 +9,8 @@ import pandas
 from kanbefair.errors import InputError, choose
 
 PROFILES = ("smoke", "embedded", "paper")
+TRAINED = "application/vnd.kanbefair.trained+json"
+"""Kind of the output of a notebook's cell that says how many runs it has trained."""
 PROJECT = Path(__file__).resolve().parents[1]
 
 

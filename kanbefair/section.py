@@ -9,11 +9,9 @@ from matplotlib.figure import Figure
 
 from kanbefair import cost, fit, plots, sweep
 from kanbefair.errors import InputError
-from kanbefair.outputs import Outputs
+from kanbefair.outputs import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 
-TRAINED = "application/vnd.kanbefair.trained+json"
-"""Kind of the output that says how many runs a cell has trained."""
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 EQUAL = {
     "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal time in a stack",

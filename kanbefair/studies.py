@@ -81,7 +81,7 @@ STUDIES = {
             "smoke": ["Special_ellipkinc"],
             "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
         },
-        epochs={"smoke": 3, "embedded": 150},
+        epochs={"smoke": 3, "embedded": 120},
         kan=[(5,), (5, 5)], splines=[(3, (-1, 1)), (10, (-1, 1))],
         mlp=[(8, 8), (20, 20), (40, 40), (80, 80)], activation="gelu",
         paper=_FORMULA,

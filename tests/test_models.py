@@ -171,7 +171,7 @@ def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
     assert first["model"] == "Squared"
     assert first["parameters"] == first["live_parameters"] == (8 + 1) * 6 + (6 + 1) * 2
     assert first["flops"] == 2 * 8 * 6 + 6 * 6 + 2 * 6 * 2 + 6 * 2
-    curve = first["curves"]["train_metric"]
+    curve = first["curves"]["batch_loss"]
     assert curve[-1] < 0.9 * curve[0]
     assert first["curves"] == fit.train(specs[:1], toy())[0]["curves"]
     assert second["test_metric_last"] != first["test_metric_last"]
