@@ -69,8 +69,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def execute(name: str, parameters: dict[str, object]) -> float:
     """Execute one notebook with `parameters` (they name the profile and where to write); returns the seconds it took.
 
-    The table `notebook_seconds` keeps them. Raises `InputError` with the failing cell's error; the partly executed copy is
-    kept for inspection.
+    The table `notebook_seconds` keeps them; of a time in which all was trained and a later one in which there was less to
+    do, the former. Raises `InputError` with the failing cell's error; the partly executed copy is kept for inspection.
     """
     outputs = Outputs(parameters["profile"], parameters.get("out", ""))
     target = outputs.results / "notebooks" / f"{name}.ipynb"
@@ -82,18 +82,27 @@ def execute(name: str, parameters: dict[str, object]) -> float:
         raise InputError(f"notebook {name} failed: {error.ename}: {error.evalue} (see {target})") from None
     seconds = time.perf_counter() - start
     notebook = nbformat.read(target, as_version=4)
-    row = {"notebook": name, "seconds": round(seconds, 1), "trained_runs": _trained(notebook)}
+    row = {
+        "notebook": name,
+        "seconds": round(seconds, 1),
+        "runs": _said(notebook, "runs"),
+        "trained": _said(notebook, "trained"),
+    }
     row |= {"workers": parameters.get("workers", 0), "date": date.today().isoformat()}
     nbformat.write(clean(notebook), target)
     with _seconds_kept:
-        rows = [other for other in _kept_seconds(outputs) if other["notebook"] != name]
-        outputs.write("notebook_seconds", pandas.DataFrame([*rows, row]).sort_values("notebook"))
+        rows = {other["notebook"]: other for other in _kept_seconds(outputs)}
+        before = rows.get(name, row)
+        if row["trained"] == row["runs"] or (before.get("runs"), before.get("trained")) != (row["runs"], row["runs"]):
+            rows[name] = row
+        outputs.write("notebook_seconds", pandas.DataFrame(rows.values()).sort_values("notebook"))
     return seconds
 
 
-def _trained(notebook: nbformat.NotebookNode) -> int:
-    """How many runs the cells of an executed notebook say that they have trained."""
-    return sum(output.get("data", {}).get(TRAINED, 0) for cell in notebook.cells for output in cell.get("outputs", []))
+def _said(notebook: nbformat.NotebookNode, name: str) -> int:
+    """How many `runs` the cells of an executed notebook have asked for, or have `trained`, by what they say."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return sum(output.get("data", {}).get(TRAINED, {}).get(name, 0) for output in outputs)
 
 
 def _kept_seconds(outputs: Outputs) -> list[dict]:
@@ -102,7 +111,7 @@ def _kept_seconds(outputs: Outputs) -> list[dict]:
 
 
 def execute_all(names: Sequence[str], parameters: dict[str, object], at_once: int) -> None:
-    """Execute notebooks, `at_once` of them at a time with an equal share of the workers, the longest (by the last time) first;
+    """Execute notebooks, `at_once` of them at a time with an equal share of the workers, the longest (by the kept times) first;
     then, one by one, those that measure and the verdict. Stops at the first `InputError`."""
     last = {row["notebook"]: row["seconds"] for row in _kept_seconds(Outputs(parameters["profile"], parameters.get("out", "")))}
     after = [name for name in names if name.startswith(VERDICT) or measures(name)]

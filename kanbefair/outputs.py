@@ -10,7 +10,7 @@ from kanbefair.errors import InputError, choose
 
 PROFILES = ("smoke", "embedded", "paper")
 TRAINED = "application/vnd.kanbefair.trained+json"
-"""Kind of the output of a notebook's cell that says how many runs it has trained."""
+"""Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
 PROJECT = Path(__file__).resolve().parents[1]
 
 

@@ -37,7 +37,8 @@ class Section:
             specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name,
             train=train,
         )  # fmt: skip
-        display({TRAINED: missing, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
+        counts = {"runs": len(table), "trained": missing}
+        display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
         return self.outputs.write(name, table)
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:

@@ -67,11 +67,12 @@ def test_a_table_says_what_each_notebook_took_and_trained(book, tmp_path, capsys
     assert call(tmp_path, "03_trains", "01_good") == 0
     assert call(tmp_path, "01_good") == 0
     table = Outputs("smoke", tmp_path / "made").read("notebook_seconds")
-    assert table["notebook"].tolist() == ["01_good", "03_trains"]
-    assert table["trained_runs"].tolist() == [0, 1]
+    assert table[["notebook", "runs", "trained"]].to_numpy().tolist() == [["01_good", 0, 0], ["03_trains", 1, 1]]
     assert (table["seconds"] > 0).all()
-    assert call(tmp_path, "03_trains") == 0
-    assert Outputs("smoke", tmp_path / "made").read("notebook_seconds")["trained_runs"].tolist() == [0, 0]
+    assert call(tmp_path, "03_trains", "01_good") == 0
+    again = Outputs("smoke", tmp_path / "made").read("notebook_seconds")
+    kept = (again["seconds"] == table["seconds"]).tolist()
+    assert kept == [False, True], "the time that says what training took stays, others are of the last time"
 
 
 def log(folder, line):
@@ -98,7 +99,10 @@ def test_the_longest_of_the_last_time_comes_first_and_nothing_after_a_failure(bo
     made = Outputs("smoke", tmp_path / "made")
     for name in ("03_long", "04_short"):
         nbformat.write(log(tmp_path, name), book / f"{name}.ipynb")
-    made.write("notebook_seconds", pandas.DataFrame({"notebook": ["03_long", "02_fails"], "seconds": [9.0, 5.0]}))
+    made.write(
+        "notebook_seconds",
+        pandas.DataFrame({"notebook": ["03_long", "02_fails"], "seconds": [9.0, 5.0], "runs": 0, "trained": 0}),
+    )
     assert call(tmp_path, "04_short", "02_fails", "03_long", "--at-once", "1") == 2
     assert [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()] == ["03_long"]
 
