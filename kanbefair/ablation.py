@@ -101,10 +101,10 @@ class Setting:
 
 SETTINGS = {
     "symbolic": Setting(2, {"smoke": 3, "embedded": 30, "paper": 500}, 1.0, (3e-2, 1e-2, 3e-3), (4, 8)),
-    "tabular": Setting(1, {"smoke": 3, "embedded": 50, "paper": 3}, 2.0),
-    "vision": Setting(1, {"smoke": 2, "embedded": 15, "paper": 2}, 2.0),
+    "tabular": Setting(1, {"smoke": 3, "embedded": 40, "paper": 3}, 2.0),
+    "vision": Setting(1, {"smoke": 2, "embedded": 12, "paper": 2}, 2.0),
     "text": Setting(2, {"smoke": 1, "embedded": 5, "paper": 10}, 1.0, sizes=(8,)),
-    "audio": Setting(1, {"smoke": 1, "embedded": 8, "paper": 10}, 2.0),
+    "audio": Setting(1, {"smoke": 1, "embedded": 6, "paper": 10}, 2.0),
 }
 
 EMBEDDED = [*SMOOTH, "WineRecognition", "BreastCancer", "Digits", "Docstrings", "SpokenDigitsMel"]

@@ -55,11 +55,11 @@ def cells(profile: str) -> list[Cell]:
     return [cell for cell in CELLS if profile != "smoke" or cell.fields["dataset"] == FORMULA]
 
 
-def stack_of(cell: Cell, batches: str) -> list[RunSpec]:
+def stack_of(cell: Cell, batches: str, protocol: str = "fair") -> list[RunSpec]:
     """A stack as `sweep.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
     (one seed, learning rates differ)."""
     varied = {"seed": list(range(cell.wanted))} if batches == "own" else {"lr": [1e-3 + 1e-6 * i for i in range(cell.wanted)]}
-    return sweep.plan(grid(**cell.fields, **varied))[0]
+    return sweep.plan(grid(protocol=protocol, **cell.fields, **varied))[0]
 
 
 class _Calls(TorchDispatchMode):
@@ -108,20 +108,23 @@ def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
 
 
 def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
-    """One row per cell and kind of batches: runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the
-    work takes: arithmetic, memory traffic, and calls of operators at their least price. Probes are of `batches` batches."""
+    """One row per cell and kind of batches, and under `published`, which evaluates the training part after every epoch, too:
+    runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the work takes: arithmetic, memory traffic, and
+    calls of operators at their least price. Probes are of `batches` batches."""
     rows = []
     with one_thread():
         where = machine(device)
         for cell in cells:
-            for kind in ("own", "shared") if cell.wanted > 1 else ("own",):
-                stack = stack_of(cell, kind)
+            kinds = [("own", "fair"), ("shared", "fair"), ("shared", "published")]
+            for kind, protocol in kinds if cell.wanted > 1 else [("own", "fair"), ("own", "published")]:
+                stack = stack_of(cell, kind, protocol)
                 task = sweep.stack_task(stack, "")
                 steps, least = cost.steps(stack, task), work(stack, task)
                 seconds = cost.probe(stack, task, device, batches) * steps / len(stack)
                 calls = calls_per_step(stack, task, device)
                 rows.append({
-                    "run": cell.name, "batches": kind, "stack": len(stack), "workers": workers, "run_seconds": seconds,
+                    "run": cell.name, "batches": kind, "protocol": protocol, "stack": len(stack), "workers": workers,
+                    "run_seconds": seconds,
                     "runs_an_hour": workers * 3600 / seconds, "original": cell.original, "prototype": cell.prototype,
                     "goal": cell.goal, "gflops": 1e-9 * least["flops"] / seconds, "gbytes": 1e-9 * least["bytes"] / seconds,
                     "calls_per_step": calls, "arithmetic": 1e-9 * least["flops"] / seconds / limits["gflops"],

@@ -24,7 +24,7 @@ class Effort:
     probes: int
 
 
-EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(3, 12, 3, 2), "paper": Effort(15, 60, 3, 6)}
+EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(3, 10, 2, 2), "paper": Effort(15, 60, 3, 6)}
 LOOP_SECONDS = 0.004
 """A repeat calls a function so often that it lasts about so long, at least once."""
 TURNS_SECONDS = 0.25

@@ -103,14 +103,18 @@ def rates(table: pandas.DataFrame) -> Figure:
     """Runs an hour beside recorded rates, and the shares of the machine's limits that the work takes (`rates.measure`)."""
     names = list(dict.fromkeys(table["run"]))
     figure, panels = new_figure(1, 2, width=7.2, height=0.9 + 0.36 * len(names), sharey=True, width_ratios=(1.25, 1))
-    kinds = {"own": (0.12, PALETTE[3]), "shared": (-0.12, PALETTE[3])}
+    kinds = {
+        "own batches": (0.14, "o", PALETTE[3], (table["batches"] == "own") & (table["protocol"] == "fair")),
+        "shared batches": (-0.14, "o", "white", (table["batches"] == "shared") & (table["protocol"] == "fair")),
+        "published protocol": (0, "D", "white", table["protocol"] == "published"),
+    }  # fmt: skip
     with matplotlib.rc_context(STYLE):
         left, right = panels[0]
-        for kind, (shift, color) in kinds.items():
-            own = table[table["batches"] == kind]
+        for kind, (shift, marker, face, chosen) in kinds.items():
+            own = table[chosen]
             y = own["run"].map(names.index) + shift
-            face = color if kind == "own" else "white"
-            left.plot(own["runs_an_hour"], y, "o", color=color, markerfacecolor=face, label=f"here, {kind} batches")
+            style = {"color": PALETTE[3], "markerfacecolor": face, "markersize": 4.5}
+            left.plot(own["runs_an_hour"], y, marker, label=f"here, {kind}", **style)
         once = table.drop_duplicates("run")
         y = once["run"].map(names.index)
         left.plot(once["prototype"], y, "s", color=PALETTE[0], markersize=4.5, label="prototype, 2 cores (recorded)")
@@ -118,7 +122,7 @@ def rates(table: pandas.DataFrame) -> Figure:
         left.plot(once["goal"], y, "|", color="0.3", markersize=11, label="goal, 2 cores")
         left.set_xscale("log")
         left.set_xlabel(f"runs an hour ({table['workers'].iloc[0]} workers)")
-        own = table[table["batches"] == "own"]
+        own = table[kinds["own batches"][-1]]
         shares = {"arithmetic": "o", "memory": "s", "calls": "^"}
         for number, (name, marker) in enumerate(shares.items()):
             right.plot(100 * own[name], own["run"].map(names.index), marker, color=PALETTE[(1, 2, 4)[number]], label=name)

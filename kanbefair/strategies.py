@@ -18,7 +18,7 @@ from kanbefair.layers import KANLinear, SplineActivation
 from kanbefair.models import Network
 from kanbefair.specs import RunSpec
 
-FISHER_ROWS = 100
+FISHER_ROWS = 64
 MEMORY_SEED = 2**33
 FISHER_SEED = 2**34
 SPLINES = (KANLinear, SplineActivation)

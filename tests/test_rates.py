@@ -66,15 +66,17 @@ def test_rates_are_of_whole_runs(cells, monkeypatch):
     monkeypatch.setattr(cost, "probe", lambda stack, task, device, batches: 0.125)
     monkeypatch.setattr(rates, "calls_per_step", lambda stack, task, device: 30.0)
     table = rates.measure(cells, LIMITS, device="cpu", workers=2, batches=1)
-    assert table[["run", "batches", "stack"]].to_numpy().tolist() == [
-        ["four", "own", 4],
-        ["four", "shared", 4],
-        ["one", "own", 1],
+    assert table[["run", "batches", "protocol", "stack"]].to_numpy().tolist() == [
+        ["four", "own", "fair", 4],
+        ["four", "shared", "fair", 4],
+        ["four", "shared", "published", 4],
+        ["one", "own", "fair", 1],
+        ["one", "own", "published", 1],
     ]
     steps = 5 * 5
-    assert table["run_seconds"].tolist() == [0.125 * steps / 4] * 2 + [0.125 * steps]
-    assert table["runs_an_hour"].tolist() == [2 * 3600 / (0.125 * steps / 4)] * 2 + [2 * 3600 / (0.125 * steps)]
-    assert table["calls"].tolist() == pytest.approx([30 * 1e-6 / 0.125] * 3)
+    assert table["run_seconds"].tolist() == [0.125 * steps / 4] * 3 + [0.125 * steps] * 2
+    assert table["runs_an_hour"].tolist() == [2 * 3600 / (0.125 * steps / 4)] * 3 + [2 * 3600 / (0.125 * steps)] * 2
+    assert table["calls"].tolist() == pytest.approx([30 * 1e-6 / 0.125] * 5)
     assert table["arithmetic"].tolist() == pytest.approx((table["gflops"] / 2).tolist())
     assert table["memory"].tolist() == pytest.approx((table["gbytes"] / 4).tolist())
 

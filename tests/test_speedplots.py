@@ -20,9 +20,11 @@ def closed(monkeypatch):
 
 def rate_rows():
     rows = [
-        {"run": name, "batches": kind, "workers": 2, "runs_an_hour": 10.0**i, "prototype": 50.0, "original": 2.0, "goal": 60.0,
+        {"run": name, "batches": kind, "protocol": protocol, "workers": 2,
+         "runs_an_hour": 10.0**i, "prototype": 50.0, "original": 2.0, "goal": 60.0,
          "arithmetic": 0.5, "memory": 0.1, "calls": 0.01}
-        for i, name in enumerate(("first", "second")) for kind in ("own", "shared")
+        for i, name in enumerate(("first", "second"))
+        for kind, protocol in (("own", "fair"), ("shared", "fair"), ("shared", "published"))
     ]  # fmt: skip
     return pandas.DataFrame(rows)
 
