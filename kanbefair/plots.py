@@ -81,7 +81,7 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
         figure, panels = new_figure(1, len(kinds))
         panels = panels.T
     scored = stats.scored(runs)
-    models = list(dict.fromkeys(runs["model"]))
+    models = sorted(set(runs["model"]), key=list(COLORS).index)
     with matplotlib.rc_context(STYLE):
         for k, kind in enumerate(kinds):
             steps = stats.envelope(runs, kind)

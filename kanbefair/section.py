@@ -110,6 +110,8 @@ def sentences(verdict: pandas.DataFrame) -> Markdown:
         else:
             size = f"KAN's accuracy minus MLP's is {row['gain']:+.2f} points [{row['low']:+.2f}, {row['high']:+.2f}]"
         over = f"95 % interval over {row['units']} {row['interval_over']}s"
+        if row["units"] < 2:
+            who, over, size = "**no verdict**", f"one {row['interval_over']}, so no interval", size.split(" [")[0]
         tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
         lines.append(f"- {row['domain']}, {budget}: {who}; {size} ({over}; {tries}).")
     return Markdown("\n".join(lines))

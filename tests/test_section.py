@@ -1,3 +1,4 @@
+import numpy
 import pandas
 import pytest
 
@@ -106,7 +107,12 @@ def test_sentences():
         "winner": "tie",
         "interval_over": "dataset",
     }
-    first, second = sentences(pandas.DataFrame([row, other])).data.splitlines()
+    alone = row | {"units": 1, "low": -numpy.inf, "high": numpy.inf, "winner": "tie"}
+    first, second, third = sentences(pandas.DataFrame([row, other, alone])).data.splitlines()
+    assert third == (
+        "- text, equal parameters: **no verdict**; KAN's accuracy minus MLP's is -2.35 points "
+        "(one seed, so no interval; 16 and 16 tries)."
+    )
     assert first == (
         "- text, equal parameters: **MLP** wins; KAN's accuracy minus MLP's is -2.35 points [-3.00, -1.00] "
         "(95 % interval over 5 seeds; 16 and 16 tries)."
