@@ -26,7 +26,7 @@ from kanbefair import streams
 from kanbefair.data import Task
 from kanbefair.data.peaks import CENTRES
 from kanbefair.errors import InputError, choose
-from kanbefair.fit import EVALUATION_VALUES, common_fields, evaluate, make_optimizer, train_epoch
+from kanbefair.fit import common_fields, evaluate, evaluation_block, make_optimizer, train_epoch
 from kanbefair.models import Network, build
 from kanbefair.specs import RunSpec
 from kanbefair.strategies import Anchored, Rehearsal, importances, knot_use, overlap, update_grids
@@ -213,7 +213,7 @@ def train(
 
 def _measure(network: Network, parts: Sequence[Task], finite: Tensor) -> dict[str, Tensor]:
     """A row of R per part of the data, (S, T)."""
-    block = max(128, EVALUATION_VALUES[parts[0].x_train.device.type] // max(network.widths))
+    block = evaluation_block(network, parts[0])
     return {
         part: torch.stack(
             [evaluate(network, own, part, block)["metric"].masked_fill(~finite, math.nan) for own in parts], dim=1

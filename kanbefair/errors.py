@@ -1,11 +1,22 @@
 """The one exception for bad input, and the sentence it carries."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message says what, what is allowed and what to do."""
+
+
+def exit_status(work: Callable[[], object]) -> int:
+    """Do the work of a command line and return its exit status: 2 for bad input, of which only the sentence is printed."""
+    try:
+        work()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def choose(what: str, value: object, allowed: Iterable[str]) -> str:

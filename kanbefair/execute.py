@@ -23,7 +23,7 @@ from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from kanbefair.errors import InputError, choose
+from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.outputs import PROFILES, PROJECT, TRAINED, Outputs
 from kanbefair.sweep import check_device, worker_count
 
@@ -158,13 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = p.parse_args(argv)
     given = {"profile": args.profile, "data_dir": args.data_dir, "device": args.device, "workers": args.workers}
     given["out"] = str(Path(args.out).resolve()) if args.out else ""
-    try:
+
+    def work() -> None:
         at_once = args.at_once or (1 if check_device(args.device).startswith("cuda") else 2)
         execute_all([choose("notebook", name, names()) for name in args.notebooks] or names(), given, at_once)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from kanbefair import fit, published, studies, sweep
 from kanbefair.data import Task
 from kanbefair.data.files import offline
 from kanbefair.data.registry import data_folder, load
-from kanbefair.errors import InputError
+from kanbefair.errors import InputError, exit_status
 from kanbefair.outputs import PROJECT, writable
 from kanbefair.specs import RunSpec
 
@@ -145,12 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
     p.add_argument("--device", default="cpu")
     args = p.parse_args(argv)
-    try:
-        run(args.data_dir, args.rows, workers=args.workers, device=args.device)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(args.data_dir, args.rows, workers=args.workers, device=args.device))
 
 
 if __name__ == "__main__":

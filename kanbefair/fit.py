@@ -19,8 +19,9 @@ from kanbefair.provenance import provenance
 from kanbefair.specs import RunSpec
 
 LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
-EVALUATION_VALUES = {"cpu": 2**14, "cuda": 2**20}
-"""Units times rows that are evaluated at once, per run: on the CPU what a stack of 64 runs holds in the cache."""
+EVALUATION_ROWS = {"cpu": (128, 512, 2**14), "cuda": (128, 2**16, 2**20)}
+"""Rows that are evaluated at once: at least, at most, and so many that a run has so many values in its widest layer. On the CPU
+a stack of 64 runs then stays in the cache."""
 FAIR_ORDER_SEED = 2**32
 """Under `fair` the batches are drawn from this plus the run's seed, whatever the model: runs of a seed are paired."""
 
@@ -92,6 +93,12 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
     return {"metric": first, "rmse": torch.from_numpy(numpy.sqrt(second.numpy()))}
 
 
+def evaluation_block(network: Network, task: Task) -> int:
+    """How many rows to evaluate at once. It hangs on the network's shape alone, so that no result hangs on the stack."""
+    least, most, values = EVALUATION_ROWS[task.x_train.device.type]
+    return max(least, min(most, values // max(network.widths[1:])))
+
+
 def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
     """A new optimiser of the kind that the runs share, each with its learning rate."""
     if specs[0].optimizer == "lbfgs":
@@ -142,7 +149,7 @@ def train(
     network.to(device)
     task = task.to(device)
     optimizer = make_optimizer(network, specs)
-    block = evaluation_rows or max(128, EVALUATION_VALUES[task.x_train.device.type] // max(network.widths))
+    block = evaluation_rows or evaluation_block(network, task)
     every_epoch = [part for part in task.parts if part != "train" or trains_curve(specs, train_curve)]
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)

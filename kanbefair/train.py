@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from kanbefair.data import load
-from kanbefair.errors import InputError, choose
+from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.fit import train
 from kanbefair.outputs import PROJECT
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
@@ -77,14 +77,14 @@ def run(args: argparse.Namespace) -> dict:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for bad input."""
     args = parser().parse_args(argv)
-    try:
-        record = run(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if args.json:
+    return exit_status(lambda: show(run(args), args.json))
+
+
+def show(record: dict, as_json: bool) -> None:
+    """Print a record without its curves as JSON, or what it comes to in words."""
+    if as_json:
         print(json.dumps({name: value for name, value in record.items() if name != "curves"}))
-        return 0
+        return
     unit = "accuracy (%)" if record["metric"] == "accuracy" else "mean |error|"
     print(f"{record['parameters']:,} parameters, {record['flops']:,.0f} FLOPs by the paper's formulas")
     for moment in ("last", "best", "selected"):
@@ -92,7 +92,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         shown = ", ".join(f"{part} {value:.6g}" for part, value in values.items() if value is not None)
         if shown:
             print(f"{unit}, {moment} epoch ({record.get(f'epoch_{moment}') or record['epochs']}): {shown}")
-    return 0
 
 
 if __name__ == "__main__":
