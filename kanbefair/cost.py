@@ -31,22 +31,26 @@ def cut(task: Task, rows: int) -> Task:
     return replace(task, **x, **{f"y_{part}": targets_at(task.part(part)[1], own) for part, own in kept.items()})
 
 
-def epoch_seconds(stack: Sequence[RunSpec], task: Task, device: str, epochs: int) -> tuple[list[float], float, float]:
+def epoch_seconds(
+    stack: Sequence[RunSpec], task: Task, device: str, epochs: int, train_curve: bool = False
+) -> tuple[list[float], float, float]:
     """Seconds (`speed.clock`) of each of `epochs` epochs of a stack, evaluation included; of the evaluation after the last
-    one; and of all else that a run does once, such as drawing initial values. A first epoch, a warm-up, counts as that."""
+    one; and of all else that a run does once, such as drawing initial values. A first epoch, a warm-up, counts as that.
+    `train_curve` as in `fit.train`."""
     now = clock(device)
     ends, start = [], now()
     specs = [replace(spec, epochs=epochs + 1) for spec in stack]
-    fit.train(specs, task, device=device, on_epoch=lambda: ends.append(now()), on_end=lambda network: ends.append(now()))
+    marks = {"on_epoch": lambda: ends.append(now()), "on_end": lambda network: ends.append(now())}
+    fit.train(specs, task, device=device, train_curve=train_curve, **marks)
     last = ends.pop() - ends[-1]
     return list(numpy.diff(ends)), last, now() - start - (ends[-1] - ends[0]) - last
 
 
-def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES) -> float:
+def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES, train_curve: bool = False) -> float:
     """Seconds (`speed.clock`) per training step of a whole run of a stack, evaluation and what is done once included, from
-    epochs of `batches` batches with the same share of the evaluation."""
+    epochs of `batches` batches with the same share of the evaluation. `train_curve` as in `fit.train`."""
     small = cut(task, batches * stack[0].batch_size)
-    epochs, last, once = epoch_seconds(stack, small, device, PROBE_EPOCHS)
+    epochs, last, once = epoch_seconds(stack, small, device, PROBE_EPOCHS, train_curve)
     whole = steps(stack, task) / steps(stack, small)
     return (whole * (stack[0].epochs * float(numpy.median(epochs)) + last) + once) / steps(stack, task)
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pandas
 
-from kanbefair import fit, published, studies, sweep
-from kanbefair.data import Task
+from kanbefair import published, studies, sweep
 from kanbefair.data.files import offline
 from kanbefair.data.registry import data_folder, load
 from kanbefair.errors import InputError, exit_status
@@ -30,11 +29,6 @@ COLUMNS = [
     "batch_size", "epochs", "seed", "train_metric_last", "test_metric_last", "test_metric_best", "epoch_best", "diverged",
     "parameters", "flops", "flops_shared", "flops_local", "commit", "torch", "device", "run_seconds",
 ]  # fmt: skip
-
-
-def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]:
-    """`fit.train` without the curve of the training part, of which the released rows hold the last epoch."""
-    return fit.train(specs, task, train_curve=False, **options)
 
 
 def at_hand(data_dir: str = "") -> list[str]:
@@ -106,7 +100,7 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
         for domain in DOMAINS:
             missing = [spec for spec in specs(domain, names, released) if spec.key not in done]
             options = {"data_dir": data_dir, "device": device, "workers": workers, "label": domain}
-            sweep.run(missing, runs=store.folder, train=train, **options)
+            sweep.run(missing, runs=store.folder, **options)
     finally:
         fresh = [record for spec in wanted if spec.key not in done and (record := store.read(spec.key))]
         table = sweep.table(fresh).assign(run_seconds=[record["run_seconds"] for record in fresh])

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy
 import torch
@@ -13,6 +14,7 @@ from kanbefair.complexity import COUNTS, count, live_parameters
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
 from kanbefair.errors import InputError
+from kanbefair.layers import REGISTERS
 from kanbefair.models import Network, build
 from kanbefair.optim import StackAdam, StackOptimizer, StackSGD
 from kanbefair.provenance import provenance
@@ -22,6 +24,10 @@ LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
 EVALUATION_ROWS = {"cpu": (128, 512, 2**14), "cuda": (128, 2**16, 2**20)}
 """Rows that are evaluated at once: at least, at most, and so many that a run has so many values in its widest layer. On the CPU
 a stack of 64 runs then stays in the cache."""
+FEW_CLASSES = 16
+"""Classes that fill a vector register."""
+BEST_ON = {"selected": "valid", "best": "test"}
+"""The part that each kind of best epoch is best on."""
 FAIR_ORDER_SEED = 2**32
 """Under `fair` the batches are drawn from this plus the run's seed, whatever the model: runs of a seed are paired."""
 
@@ -62,11 +68,20 @@ class Stream:
 
 
 def run_losses(logits: Tensor, y: Tensor, loss: str) -> Tensor:
-    """Mean loss of each run: logits (S, B, out), targets (B, …) or (S, B, …), to (S,)."""
-    runs, rows, _ = logits.shape
+    """Mean loss of each run: logits (S, B, out), targets (B, …) or (S, B, …), to (S,).
+
+    PyTorch's CPU kernel for the cross entropy takes whole registers of classes where these lie side by side in memory. With
+    fewer classes than a register holds, rows are laid side by side instead, which is several times faster, to the same bits.
+    Their number is filled up to whole registers, as what is left over would be rounded differently.
+    """
+    runs, rows, classes = logits.shape
     if loss == "cross_entropy":
-        target = y.expand(runs, rows)
-        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(runs, rows).mean(1)
+        values, target = logits.flatten(0, 1), y.expand(runs, rows).flatten()
+        if classes < FEW_CLASSES:
+            rest = -len(target) % REGISTERS
+            values, target = F.pad(values, (0, 0, 0, rest)).t().unsqueeze(0), F.pad(target, (0, rest)).unsqueeze(0)
+        losses = F.cross_entropy(values, target, reduction="none").flatten()
+        return losses[: runs * rows].view(runs, rows).mean(1)
     target = y if y.is_floating_point() else F.one_hot(y, logits.shape[-1]).to(logits.dtype)
     return F.mse_loss(logits, target.expand_as(logits), reduction="none").flatten(1).mean(1)
 
@@ -99,6 +114,40 @@ def evaluation_block(network: Network, task: Task) -> int:
     return max(least, min(most, values // max(network.widths[1:])))
 
 
+class Best:
+    """The epoch (S,) at which each run of a stack is best on `part` so far, equal accuracies told apart by the loss; 0 while
+    none has a metric. Given a network's tensors (S, …), it keeps what they were after that epoch."""
+
+    def __init__(self, part: str, runs: int, live: Sequence[Tensor] = ()):
+        self.part, self.live = part, live
+        self.kept = [values.clone() for values in live]
+        self.epoch = torch.zeros(runs, dtype=torch.int64)
+        self.metric, self.loss = torch.full((2, runs), math.inf, dtype=torch.float64)
+
+    def see(self, epoch: int, found: dict[str, Tensor]) -> None:
+        """Take in the figures (S,) of an epoch: "<part>_metric" and, of an accuracy, "<part>_loss"."""
+        metric, loss = (found.get(f"{self.part}_{name}") for name in ("metric", "loss"))
+        if metric is None:
+            return
+        metric, loss = (metric, torch.zeros_like(metric)) if loss is None else (-metric, loss)
+        better = (metric < self.metric) | ((metric == self.metric) & (loss < self.loss))
+        self.metric, self.loss = torch.where(better, metric, self.metric), torch.where(better, loss, self.loss)
+        self.epoch[better] = epoch
+        if better.any():
+            for live, kept in zip(self.live, self.kept, strict=True):
+                torch.where(better.to(live.device).view(-1, *[1] * (live.dim() - 1)), live, kept, out=kept)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """For a while the network is again what it was after each run's best epoch."""
+        last = [values.clone() for values in self.live]
+        for live, kept in zip(self.live, self.kept, strict=True):
+            live.copy_(kept)
+        yield
+        for live, values in zip(self.live, last, strict=True):
+            live.copy_(values)
+
+
 def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
     """A new optimiser of the kind that the runs share, each with its learning rate."""
     if specs[0].optimizer == "lbfgs":
@@ -113,33 +162,32 @@ def train(
     *,
     device: str | torch.device = "cpu",
     evaluation_rows: int | None = None,
-    train_curve: bool | None = None,
+    train_curve: bool = False,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
     After every epoch validation and test part are evaluated, `evaluation_rows` at a time (default: as many as fit the cache).
-    The training part, too, if `train_curve`, else after the last epoch alone; by default its curve is drawn under `published`,
-    as the paper's program does, while under `fair` the mean loss of an epoch's batches, `batch_loss`, which costs nothing, has
-    to do. `on_end` is shown the trained network. A record holds the spec, the counts, the metric of each part at the `last`
-    epoch, at the epoch that is best on validation (`selected`) and at the one that is best on the test part (`best`), the
-    whole curves, the run's share of the stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and
-    versions. From the epoch on in which its loss is not finite, a run counts as diverged: `diverged` is that epoch and its
-    metrics are NaN. Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
+    A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is best on validation
+    (`selected`, under `fair`) and at the one that is best on the test part (`best`), the whole curves, the run's share of the
+    stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and versions. From the epoch on in which its loss
+    is not finite, a run counts as diverged: `diverged` is that epoch and its metrics are NaN.
+
+    The paper's program evaluates the training part after every epoch, too, and so does `train_curve`. Otherwise only the states
+    that a protocol reports are evaluated on it: the last, and the best one, by validation or, under `published`, by the test
+    part; their figures are the same. The mean loss of an epoch's batches, `batch_loss`, is a curve that costs nothing.
+
+    `on_end` is shown the trained network. Raises `InputError` if the runs do not share a stack, or the loss does not fit the
+    task.
     """
     if len({spec.stack_key() for spec in specs}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
     if len(task.y_train) != len(specs) if task.y_train.dim() > 2 else len({spec.dataset for spec in specs}) > 1:
         raise InputError("runs on several datasets need a task with targets for each of them (data.task.together)")
     if specs[0].optimizer == "lbfgs" and len(specs) > 1:
-        return [
-            record
-            for spec in specs
-            for record in train(
-                [spec], task, device=device, evaluation_rows=evaluation_rows, train_curve=train_curve, on_epoch=on_epoch
-            )
-        ]
+        how = {"device": device, "evaluation_rows": evaluation_rows, "train_curve": train_curve}
+        return [record for spec in specs for record in train([spec], task, **how, on_epoch=on_epoch, on_end=on_end)]
     specs[0].check_task(task)
     loss = specs[0].loss or ("cross_entropy" if task.metric == "accuracy" else "mse")
     by_seed = {spec.seed: Stream(spec) for spec in specs}
@@ -150,7 +198,10 @@ def train(
     task = task.to(device)
     optimizer = make_optimizer(network, specs)
     block = evaluation_rows or evaluation_block(network, task)
-    every_epoch = [part for part in task.parts if part != "train" or trains_curve(specs, train_curve)]
+    every_epoch = [part for part in task.parts if part != "train" or train_curve]
+    state = [] if train_curve else [values.detach() for values in network.state_dict().values()]
+    reported = "selected" if "valid" in task.parts else "best"
+    bests = {name: Best(part, len(specs), state if name == reported else []) for name, part in BEST_ON.items()}
     curves: dict[str, list[Tensor]] = {}
     diverged = torch.full((len(specs),), math.inf)
     seconds, begun = 0.0, time.perf_counter()
@@ -161,28 +212,39 @@ def train(
         diverged = torch.where(found["batch_loss"].isfinite(), diverged, diverged.clamp(max=epoch))
         for part in every_epoch:
             found |= {f"{part}_{name}": values for name, values in evaluate(network, task, part, block).items()}
+        found = {name: values.double().masked_fill(diverged <= epoch, math.nan) for name, values in found.items()}
         for name, values in found.items():
-            curves.setdefault(name, []).append(values.double().masked_fill(diverged <= epoch, math.nan))
+            curves.setdefault(name, []).append(values)
+        for best in bests.values():
+            best.see(epoch, found)
         for stream in by_seed.values():
             stream.after_evaluation()
         on_epoch()
-    last = {} if "train" in every_epoch else evaluate(network, task, "train", block)
-    last = {f"train_{name}_last": values.masked_fill(diverged.isfinite(), math.nan) for name, values in last.items()}
+    epochs = {"last": torch.where(diverged.isinf(), specs[0].epochs, 0)} | {name: best.epoch for name, best in bests.items()}
+    seen = {}
+    if not train_curve:
+        seen["last"] = evaluate(network, task, "train", block)
+        with bests[reported].restored():
+            seen[reported] = evaluate(network, task, "train", block)
     on_end(network)
     share = {"train_seconds": seconds / len(specs), "run_seconds": (time.perf_counter() - begun) / len(specs)}
     whole = {name: torch.stack(values, dim=1) for name, values in curves.items()}
     return [
-        _record(spec, task, {name: curve[run].tolist() for name, curve in whole.items()}, float(diverged[run]))
-        | {name: float(values[run]) for name, values in last.items()}
+        _record(
+            spec,
+            {name: curve[run].tolist() for name, curve in whole.items()},
+            float(diverged[run]),
+            {moment: int(epoch[run]) for moment, epoch in epochs.items()},
+        )
+        | {
+            f"train_{name}_{moment}": float(values[run]) if epochs[moment][run] else math.nan
+            for moment, found in seen.items()
+            for name, values in found.items()
+        }
         | common_fields(network, run, task, device)
         | share
         for run, spec in enumerate(specs)
     ]
-
-
-def trains_curve(specs: Sequence[RunSpec], train_curve: bool | None = None) -> bool:
-    """Whether `train` evaluates the training part of these runs after every epoch."""
-    return specs[0].protocol == "published" if train_curve is None else train_curve
 
 
 def train_epoch(
@@ -232,22 +294,11 @@ def common_fields(network: Network, run: int, task: Task, device: str | torch.de
     }  # fmt: skip
 
 
-def _record(spec: RunSpec, task: Task, curves: dict[str, list[float]], diverged: float) -> dict:
-    def best_epoch(part: str) -> int | None:
-        """The epoch with the best metric, equal accuracies told apart by the loss; None if no epoch has one."""
-        scores = curves.get(f"{part}_metric", [])
-        if task.metric == "accuracy":
-            ranks = [(-score, loss) for score, loss in zip(scores, curves.get(f"{part}_loss", []), strict=True)]
-        else:
-            ranks = [(score, 0.0) for score in scores]
-        epochs = [epoch for epoch, rank in enumerate(ranks) if not math.isnan(rank[0])]
-        return min(epochs, key=ranks.__getitem__, default=None)
-
-    moments = {"last": spec.epochs - 1, "selected": best_epoch("valid"), "best": best_epoch("test")}
+def _record(spec: RunSpec, curves: dict[str, list[float]], diverged: float, epochs: dict[str, int]) -> dict:
     record = spec.as_dict() | {"key": spec.key, "diverged": None if math.isinf(diverged) else int(diverged)}
-    for moment, epoch in moments.items():
+    for moment, epoch in epochs.items():
         if moment != "last":
-            record[f"epoch_{moment}"] = None if epoch is None else epoch + 1
+            record[f"epoch_{moment}"] = epoch or None
         for name, curve in curves.items():
-            record[f"{name}_{moment}"] = math.nan if epoch is None else curve[epoch]
+            record[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
     return record | {"curves": curves}

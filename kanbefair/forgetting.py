@@ -36,7 +36,7 @@ STREAMS = {
 
 LRS = (1e-2, 2e-3, 4e-4, 1e-4)
 FEWER_LRS, STRENGTH_LRS = LRS[:3], LRS[:2]
-"""Of all but naive training, and of strategies that choose a strength, too: there lower rates were hardly ever the best."""
+"""Of all but naive training, and of strategies that choose a strength, too: there lower rates were rarely the best."""
 STRENGTHS = {"ewc": (30.0, 1000.0, 30000.0), "knots": (0.01, 0.1, 1.0)}
 SEEDS = (1, 2, 3, 4, 5)
 NAIVE_SEEDS = (*SEEDS, 6, 7, 8, 9, 10)

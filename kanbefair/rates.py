@@ -87,8 +87,9 @@ def _train_rows(task: Task, rows: int) -> dict[str, torch.Tensor]:
     return {"x_train": task.x_train[:rows], "y_train": task.y_train[:rows]}
 
 
-def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
+def work(stack: Sequence[RunSpec], task: Task, train_curve: bool = False) -> dict[str, float]:
     """The least work of one whole run of a stack: `flops`, with only the non-zero bases, and `bytes` of memory traffic.
+    `train_curve` as in `fit.train`.
 
     Arithmetic: a training row costs three forward passes (two for the first layer, whose inputs need no gradient), a row
     that is evaluated one. Traffic of float32: each row that is read, twice in training; per training step and parameter
@@ -100,7 +101,7 @@ def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
     later = complexity.count(replace(shape, widths=shape.widths[1:]))
     epochs, trained = stack[0].epochs, len(task.x_train)
     others = sum(len(task.part(part)[0]) for part in task.parts if part != "train")
-    seen = epochs * others + (epochs if fit.trains_curve(stack) else 1) * trained
+    seen = epochs * others + (epochs if train_curve else 2) * trained
     steps = cost.steps(stack, task)
     flops = epochs * trained * (2 * whole.flops_local + later.flops_local) + seen * whole.flops_local
     rows = (2 * epochs * trained + seen) * task.input_size
@@ -108,23 +109,24 @@ def work(stack: Sequence[RunSpec], task: Task) -> dict[str, float]:
 
 
 def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
-    """One row per cell and kind of batches, and under `published`, which evaluates the training part after every epoch, too:
-    runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the work takes: arithmetic, memory traffic, and
-    calls of operators at their least price. Probes are of `batches` batches."""
+    """One row per cell and kind of batches, and under `published` without and with the training curve that the authors' program
+    draws: runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the work takes: arithmetic, memory
+    traffic, and calls of operators at their least price. Probes are of `batches` batches."""
     rows = []
     with one_thread():
         where = machine(device)
         for cell in cells:
-            kinds = [("own", "fair"), ("shared", "fair"), ("shared", "published")]
-            for kind, protocol in kinds if cell.wanted > 1 else [("own", "fair"), ("own", "published")]:
+            kinds = ("own", "shared") if cell.wanted > 1 else ("own",)
+            published = [(kinds[-1], "published", train_curve) for train_curve in (False, True)]
+            for kind, protocol, train_curve in [*((kind, "fair", False) for kind in kinds), *published]:
                 stack = stack_of(cell, kind, protocol)
                 task = sweep.stack_task(stack, "")
-                steps, least = cost.steps(stack, task), work(stack, task)
-                seconds = cost.probe(stack, task, device, batches) * steps / len(stack)
+                steps, least = cost.steps(stack, task), work(stack, task, train_curve)
+                seconds = cost.probe(stack, task, device, batches, train_curve) * steps / len(stack)
                 calls = calls_per_step(stack, task, device)
                 rows.append({
-                    "run": cell.name, "batches": kind, "protocol": protocol, "stack": len(stack), "workers": workers,
-                    "run_seconds": seconds,
+                    "run": cell.name, "batches": kind, "protocol": protocol, "train_curve": train_curve,
+                    "stack": len(stack), "workers": workers, "run_seconds": seconds,
                     "runs_an_hour": workers * 3600 / seconds, "original": cell.original, "prototype": cell.prototype,
                     "goal": cell.goal, "gflops": 1e-9 * least["flops"] / seconds, "gbytes": 1e-9 * least["bytes"] / seconds,
                     "calls_per_step": calls, "arithmetic": 1e-9 * least["flops"] / seconds / limits["gflops"],

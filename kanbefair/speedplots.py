@@ -103,10 +103,12 @@ def rates(table: pandas.DataFrame) -> Figure:
     """Runs an hour beside recorded rates, and the shares of the machine's limits that the work takes (`rates.measure`)."""
     names = list(dict.fromkeys(table["run"]))
     figure, panels = new_figure(1, 2, width=7.2, height=0.9 + 0.36 * len(names), sharey=True, width_ratios=(1.25, 1))
+    fair = table["protocol"] == "fair"
     kinds = {
-        "own batches": (0.14, "o", PALETTE[3], (table["batches"] == "own") & (table["protocol"] == "fair")),
-        "shared batches": (-0.14, "o", "white", (table["batches"] == "shared") & (table["protocol"] == "fair")),
-        "published protocol": (0, "D", "white", table["protocol"] == "published"),
+        "own batches": (0.21, "o", PALETTE[3], (table["batches"] == "own") & fair),
+        "shared batches": (0.07, "o", "white", (table["batches"] == "shared") & fair),
+        "published protocol": (-0.07, "D", "white", ~fair & ~table["train_curve"]),
+        "published, training curve": (-0.21, "D", PALETTE[3], table["train_curve"]),
     }  # fmt: skip
     with matplotlib.rc_context(STYLE):
         left, right = panels[0]

@@ -74,12 +74,6 @@ def run(args: argparse.Namespace) -> dict:
     return store.read(spec.key)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status, 2 for bad input."""
-    args = parser().parse_args(argv)
-    return exit_status(lambda: show(run(args), args.json))
-
-
 def show(record: dict, as_json: bool) -> None:
     """Print a record without its curves as JSON, or what it comes to in words."""
     if as_json:
@@ -92,6 +86,12 @@ def show(record: dict, as_json: bool) -> None:
         shown = ", ".join(f"{part} {value:.6g}" for part, value in values.items() if value is not None)
         if shown:
             print(f"{unit}, {moment} epoch ({record.get(f'epoch_{moment}') or record['epochs']}): {shown}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    args = parser().parse_args(argv)
+    return exit_status(lambda: show(run(args), args.json))
 
 
 if __name__ == "__main__":

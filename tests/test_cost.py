@@ -31,6 +31,6 @@ def test_epochs_are_told_from_what_is_done_once_and_the_first_is_a_warm_up(monke
 
 def test_a_probe_spreads_what_is_done_once_over_the_whole_run(monkeypatch):
     stack = grid(dataset="Random_numbers_1000_100_3_2", model="MLP", widths=(4,), epochs=50, batch_size=100)
-    monkeypatch.setattr(cost, "epoch_seconds", lambda stack, task, device, epochs: ([1.0, 2.0, 9.0], 0.25, 100.0))
+    monkeypatch.setattr(cost, "epoch_seconds", lambda stack, task, device, epochs, train_curve: ([1.0, 2.0, 9.0], 0.25, 100.0))
     seconds = cost.probe(stack, sweep.task_of(stack[0], ""), "cpu", batches=2)  # a fifth of an epoch
     assert seconds == pytest.approx((50 * 5 * 2.0 + 5 * 0.25 + 100) / (50 * 10))

@@ -54,6 +54,16 @@ def test_fair_data_is_the_same_for_every_seed(name):
         assert all(torch.equal(a, b) for a, b in zip(first.part(part), second.part(part), strict=True))
 
 
+@pytest.mark.parametrize("kind", ["grey", "colour"])
+def test_random_images_look_to_a_network_as_real_ones_do(kind):
+    task = data.load(f"Random_{kind}_300_100_50_10")
+    assert task.parts == ["train", "test"] and set(task.y_train.tolist()) == set(range(10))
+    assert task.x_train.dtype == (torch.uint8 if kind == "colour" else torch.float32)
+    pixels = task.inputs(task.x_train)
+    assert pixels.shape == (300, 50) and pixels.dtype == torch.float32
+    assert pixels.mean().abs() < 0.05 and pixels.std() == pytest.approx(1, abs=0.05)
+
+
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(InputError, match=r"unknown dataset 'MINST'; did you mean 'MNIST'\? known: .*FMNIST"):
         data.load("MINST")

@@ -7,7 +7,7 @@ import papermill
 import pytest
 from nbformat import v4
 
-from kanbefair import execute
+from kanbefair import execute, studies
 from kanbefair.errors import InputError
 from kanbefair.outputs import PROJECT, Outputs
 from kanbefair.section import PARAMETERS
@@ -53,7 +53,8 @@ def test_a_notebook_is_executed_and_kept_without_what_changes(book, tmp_path, ca
     kept = nbformat.read(path, as_version=4)
     assert kept.cells[-1].outputs == [{"output_type": "stream", "name": "stdout", "text": "smoke\n"}]
     assert not any(b"papermill" in line and b"injected" not in line for line in first.splitlines())
-    assert call(tmp_path, "01_good") == 0
+    assert "profile" in kept.cells[1].source and "workers" not in kept.cells[1].source
+    assert call(tmp_path, "01_good", "--workers", "2") == 0
     assert path.read_bytes() == first
 
 
@@ -197,6 +198,17 @@ def test_a_notebook_has_the_common_parameters_with_their_defaults(path):
     assert found["profile"]["default"] == '"embedded"'
     assert "smoke | embedded | paper" in found["profile"]["help"]
     assert all(entry["help"] for entry in found.values())
+
+
+@pytest.mark.parametrize("section", studies.STUDIES)
+def test_the_notebook_of_a_domain_trains_on_other_datasets(section, tmp_path):
+    (path,) = (path for path in NOTEBOOKS if path.stem.endswith(section))
+    defaults, begin = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][:2]
+    names = {}
+    exec(defaults, names)
+    names |= {"datasets": "Random_numbers_90_30_4_2 Digits", "profile": "smoke", "out": str(tmp_path)}
+    exec(begin, names)
+    assert {spec.dataset for spec in names["specs"]} == {"Random_numbers_90_30_4_2", "Digits"}
 
 
 def test_the_notebooks_of_the_five_domains_are_there():

@@ -3,7 +3,7 @@ import shutil
 import pandas
 import pytest
 
-from kanbefair import extended, published, studies
+from kanbefair import extended, fit, published, studies, sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import grid
 
@@ -43,7 +43,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
         return row | {"test_metric": row["test_metric"] * (1.01 if row["model"] == "MLP" else 1)}
 
     shutil.rmtree(tmp_path / "runs")  # the rows alone say what has been trained
-    monkeypatch.setattr(extended.fit, "train", None)
+    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", None)
     extended.run(rows=rows_of(reruns, tmp_path / "released.csv", change), workers=1, out=tmp_path)
     agreement = extended.read("agreement").set_index("model")
     assert agreement["rows"].to_dict() == {"MLP": 2, "KAN": 2}
@@ -55,7 +55,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
 
 
 def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_path, monkeypatch):
-    whole = extended.fit.train
+    whole = fit.train
     calls = []
 
     def once(*given, **options):
@@ -64,12 +64,12 @@ def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_pa
         calls.append(1)
         return whole(*given, **options)
 
-    monkeypatch.setattr(extended.fit, "train", once)
+    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", once)
     with pytest.raises(KeyboardInterrupt):
         extended.run(workers=1, out=tmp_path)
     first = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(first) == 2
-    monkeypatch.setattr(extended.fit, "train", whole)
+    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", whole)
     extended.run(workers=1, out=tmp_path)
     second = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(second) == 4

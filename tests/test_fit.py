@@ -97,7 +97,7 @@ def test_published_is_the_papers_program_on_classes(toy, optimizer, lr, seed):
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Linear(4, 7), nn.GELU(), nn.Linear(7, 3))
     train, test = plain_loop(task.part("train"), task.part("test"), network, run, nn.CrossEntropyLoss())
-    (record,) = fit.train([run], task)
+    (record,) = fit.train([run], task, train_curve=True)
     assert len(set(train)) > 5, "curves that say little"
     assert record["curves"]["train_metric"] == pytest.approx(train, abs=1e-9)
     assert record["curves"]["test_metric"] == pytest.approx(test, abs=1e-9)
@@ -118,7 +118,7 @@ def test_published_is_the_papers_program_on_a_function():
     network = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 1))
     run = spec(dataset="Special_ellipkinc", protocol="published", seed=seed, widths=(5, 5), batch_size=128, lr=1e-3, epochs=4)
     train, test = plain_loop(*parts, network, run, nn.MSELoss())
-    (record,) = fit.train([run], load("Special_ellipkinc", protocol="published", seed=seed))
+    (record,) = fit.train([run], load("Special_ellipkinc", protocol="published", seed=seed), train_curve=True)
     assert record["curves"]["train_metric"] == pytest.approx(train, rel=1e-5)
     assert record["curves"]["test_metric"] == pytest.approx(test, rel=1e-5)
 
@@ -343,21 +343,55 @@ def test_every_optimiser_trains_every_model(toy, optimizer, lr, epochs, model):
     assert record["train_rmse_last"] < 0.9 * constant
 
 
-@pytest.mark.parametrize("protocol", ["published", "fair"])
-def test_without_a_train_curve_the_training_part_is_seen_once_and_nothing_else_changes(toy, protocol):
-    runs = [spec(epochs=3, protocol=protocol, lr=lr) for lr in (1e-2, 1e-3)]
-    task = toy("classes", protocol)
-    for whole, short in zip(*(fit.train(runs, task, train_curve=curve) for curve in (True, False)), strict=True):
+@pytest.mark.parametrize(
+    ("protocol", "moment", "kind", "model"),
+    [
+        ("fair", "selected", "classes", {"model": "MLP", "batch_norm": True}), ("published", "best", "classes", {}),
+        ("fair", "selected", "numbers", {}), ("published", "best", "numbers", {"optimizer": "lbfgs"}),
+    ],
+)  # fmt: skip
+def test_without_a_train_curve_the_reported_states_are_evaluated_and_nothing_else_changes(toy, protocol, moment, kind, model):
+    runs = [spec(epochs=9, protocol=protocol, lr=lr, **model) for lr in (1.0, 0.1, 0.01)]
+    task = toy(kind, protocol)
+    wholes, shorts = (fit.train(runs, task, train_curve=curve) for curve in (True, False))
+    assert len({whole[f"epoch_{moment}"] for whole in wholes} | {9}) > 1, "every run is best at the end"
+    for whole, short in zip(wholes, shorts, strict=True):
         curves = {name: curve for name, curve in whole["curves"].items() if not name.startswith("train")}
         assert short["curves"] == curves and len(curves) < len(whole["curves"])
-        left_out = {name for name in whole if name.startswith("train_") and name.endswith(("_selected", "_best"))}
-        assert set(whole) - set(short) == left_out
-        assert short["train_metric_last"] == whole["train_metric_last"] == whole["curves"]["train_metric"][-1]
+        times = {"curves", "train_seconds", "run_seconds"}
+        other = "best" if moment == "selected" else "selected"
+        left_out = {name for name in whole if name.startswith("train_") and name.endswith(other)}
+        assert {k: v for k, v in whole.items() if k not in times | left_out and v == v} == {
+            k: v for k, v in short.items() if k not in times and v == v
+        }
+        assert short[f"train_metric_{moment}"] == whole["curves"]["train_metric"][whole[f"epoch_{moment}"] - 1]
 
 
-def test_train_curves_are_drawn_as_the_protocol_has_it(toy):
-    drawn = {p: "train_metric" in fit.train([spec(protocol=p)], toy("classes", p))[0]["curves"] for p in ("published", "fair")}
-    assert drawn == {"published": True, "fair": False}
+def test_the_network_is_shown_after_its_last_epoch(toy):
+    task, states = toy("classes"), []
+    for curve in (True, False):
+        fit.train([spec(epochs=6, lr=0.3)], task, train_curve=curve, on_end=lambda n: states.append(n.state_dict()))
+    assert all(torch.equal(values, states[1][name]) for name, values in states[0].items())
+
+
+def test_the_best_epoch_is_the_first_of_equals_and_never_one_without_a_metric():
+    state = torch.zeros(4, 1)
+    best = fit.Best("test", 4, [state])
+    metrics = [[math.nan, 70, 80, math.nan], [90, 80, 80, math.nan], [90, 80, math.nan, math.nan]]
+    losses = [[math.nan, 0.5, 0.4, math.nan], [0.3, 0.6, 0.4, math.nan], [0.3, 0.5, math.nan, math.nan]]
+    for epoch, (metric, loss) in enumerate(zip(metrics, losses, strict=True), start=1):
+        state.fill_(epoch)
+        best.see(epoch, {"test_metric": torch.tensor(metric).double(), "test_loss": torch.tensor(loss).double()})
+    assert best.epoch.tolist() == [2, 3, 1, 0]
+    with best.restored():
+        assert state.squeeze(1).tolist() == [2, 3, 1, 0]
+    assert state.squeeze(1).tolist() == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(("widths", "rows"), [((4,), 512), ((40, 64), 256), ((1000,), 128)])
+def test_the_wider_a_network_the_fewer_rows_are_evaluated_at_once(toy, widths, rows):
+    task = toy("classes")
+    assert {fit.evaluation_block(models.build([spec(widths=widths)] * runs, task), task) for runs in (1, 9)} == {rows}
 
 
 def test_the_batch_loss_is_the_mean_over_the_batches_of_an_epoch(toy):
@@ -378,6 +412,24 @@ def test_lbfgs_runs_of_a_stack_are_those_alone(toy):
     counted = []
     together = fit.train(runs, toy(), on_epoch=lambda: counted.append(1))
     assert [r["curves"] for r in together] == [fit.train([run], toy())[0]["curves"] for run in runs]
+
+
+@pytest.mark.parametrize("classes", [2, 10, 15, 16, 47])
+@pytest.mark.parametrize(("runs", "rows"), [(1, 1), (3, 37), (2, 64)])
+def test_the_cross_entropy_of_each_run_by_its_definition(classes, runs, rows):
+    generator = torch.Generator().manual_seed(classes)
+    logits = torch.randn(runs, rows, classes, generator=generator).requires_grad_()
+    y = torch.randint(classes, (rows,), generator=generator)
+    losses = fit.run_losses(logits, y, "cross_entropy")
+    losses.sum().backward()
+    shares = numpy.exp(logits.detach().double().numpy())
+    shares /= shares.sum(-1, keepdims=True)
+    hit = numpy.eye(classes)[y]
+    numpy.testing.assert_allclose(losses.detach(), -numpy.log((shares * hit).sum(-1)).mean(1), rtol=1e-6)
+    numpy.testing.assert_allclose(logits.grad, (shares - hit) / rows, rtol=2e-5, atol=1e-8)
+    with torch.no_grad():
+        for run in range(runs):
+            assert torch.equal(fit.run_losses(logits[run : run + 1], y, "cross_entropy"), losses[run : run + 1])
 
 
 def test_mean_squared_error_on_classes(toy):

@@ -52,7 +52,7 @@ def counts():
 def pairs(points=True, ratio=True):
     generator = numpy.random.RandomState(0)
     return pandas.DataFrame({
-        "pair": ["ours", "theirs"] * 20,
+        "domain": "tabular", "model": ["KAN"] * 20 + ["MLP"] * 20, "pair": ["ours", "theirs"] * 20,
         "points": generator.randn(40) if points else math.nan,
         "ratio": 1 + generator.randn(40) / 100 if ratio else math.nan,
     })  # fmt: skip
@@ -105,6 +105,31 @@ def test_other_data_give_another_file(tmp_path):
     for name, table in (("a", pairs()), ("b", pairs().assign(points=lambda t: t["points"] * 2))):
         plots.save(plots.agreement(table), outputs, name)
     assert (outputs.figures / "a.png").read_bytes() != (outputs.figures / "b.png").read_bytes()
+
+
+def test_agreement_is_shown_of_like_and_like():
+    table = pandas.DataFrame(
+        [
+            ("vision", "KAN", "ours", 0.0, math.nan), ("vision", "KAN", "ours", 0.01, math.nan),
+            ("vision", "MLP", "ours", 0.0, math.nan), ("vision", "KAN", "twice", -0.02, math.nan),
+            ("symbolic", "KAN", "ours", math.nan, 0.98),
+        ],
+        columns=["domain", "model", "pair", "points", "ratio"],
+    )  # fmt: skip
+    panels = {axes.get_title(): axes for axes in visible(plots.agreement(table))}
+    shares = {
+        (domain, line.get_label()): dict(line.get_xydata().round(9).tolist())
+        for domain, axes in panels.items()
+        for line in axes.lines
+    }
+    assert shares == {
+        ("vision", "KAN, ours (2)"): {0.005: 50, 0.01: 100, 10: 100},
+        ("vision", "MLP, ours (1)"): {0.005: 100, 10: 100},
+        ("vision", "KAN, twice (1)"): {0.02: 100, 10: 100},
+        ("symbolic", "KAN, ours (1)"): {0.02: 100, 10: 100},
+    }
+    styles = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in panels["vision"].lines}
+    assert styles["KAN, ours (2)"] == (plots.COLORS["KAN"], "-") and styles["KAN, twice (1)"] == (plots.COLORS["KAN"], "--")
 
 
 def visible(figure):

@@ -22,7 +22,7 @@ def stand_in(request: Request) -> Task:
     x, moments = 2 * torch.rand(rows, inputs, generator=generator) - 1, {}
     if kind == "grey":
         x *= 3**0.5  # deviation 1
-    if kind == "colour":
+    elif kind == "colour":
         x = torch.randint(256, (rows, inputs), generator=generator, dtype=torch.uint8)
         moments = {"mean": torch.full((inputs,), 0.5), "std": torch.full((inputs,), 0.3)}
     y = torch.randint(classes, (rows,), generator=generator) if classes else torch.rand(rows, 1, generator=generator)
