@@ -420,8 +420,11 @@ def test_the_cross_entropy_of_each_run_by_its_definition(classes, runs, rows):
     generator = torch.Generator().manual_seed(classes)
     logits = torch.randn(runs, rows, classes, generator=generator).requires_grad_()
     y = torch.randint(classes, (rows,), generator=generator)
-    losses = fit.run_losses(logits, y, "cross_entropy")
+    passed, layouts = logits * 1, []
+    passed.register_hook(lambda gradient: layouts.append(gradient.is_contiguous()))
+    losses = fit.run_losses(passed, y, "cross_entropy")
     losses.sum().backward()
+    assert layouts == [True], "products with it would be summed in another order"
     shares = numpy.exp(logits.detach().double().numpy())
     shares /= shares.sum(-1, keepdims=True)
     hit = numpy.eye(classes)[y]
