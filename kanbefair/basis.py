@@ -28,10 +28,11 @@ def _polynomials(order: int) -> Tensor:
     return torch.from_numpy(table)
 
 
-def blending_matrix(order: int, dtype: torch.dtype = torch.float64) -> Tensor:
+@cache
+def blending_matrix(order: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Tensor:
     """Coefficients (order+1, order+1) of the non-zero bases within an interval: entry [p, r] multiplies t^p in the
     r-th basis from the left (the Cox–de Boor recursion, multiplied out once)."""
-    return _polynomials(order).to(dtype)
+    return _polynomials(order).to(device, dtype)
 
 
 def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,7 +55,7 @@ def local_basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int,
     has the value 0; x outside the extended grid has only such.
     """
     interval, fraction, inside = locate(x, low, high, grid, order)
-    matrix = blending_matrix(order, x.dtype).to(x.device)
+    matrix = blending_matrix(order, x.dtype, x.device)
     fraction = fraction.unsqueeze(-1)
     values = matrix[order]
     for p in range(order - 1, -1, -1):

@@ -29,6 +29,7 @@ from kanbefair.errors import InputError, choose
 from kanbefair.fit import common_fields, evaluate, evaluation_block, make_optimizer, train_epoch
 from kanbefair.models import Network, build
 from kanbefair.specs import RunSpec
+from kanbefair.step import Step
 from kanbefair.strategies import Anchored, Rehearsal, importances, knot_use, overlap, update_grids
 
 STRATEGIES: dict[str, tuple[str, ...]] = {
@@ -199,8 +200,9 @@ def train(
                 optimizer = make_optimizer(network, specs)
         if first.grid_update:
             update_grids(network, part.inputs(part.x_train))
+        step = Step(network, optimizer, whole, loss)
         for _ in range(first.epochs):
-            finite &= train_epoch(network, optimizer, whole, rows, first.batch_size, loss).isfinite()
+            finite &= train_epoch(step, rows, first.batch_size).isfinite()
             on_epoch()
         measured.append(_measure(network, parts, finite))
         uses.append(knot_use(network, part.inputs(part.x_train[:USE_ROWS])))

@@ -8,24 +8,20 @@ from contextlib import contextmanager
 import numpy
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from kanbefair.complexity import COUNTS, count, live_parameters
 from kanbefair.data import Task
-from kanbefair.data.task import targets_at
 from kanbefair.errors import InputError
-from kanbefair.layers import REGISTERS
 from kanbefair.models import Network, build
 from kanbefair.optim import StackAdam, StackOptimizer, StackSGD
 from kanbefair.provenance import provenance
 from kanbefair.specs import RunSpec
+from kanbefair.step import Step, run_losses
 
 LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
 EVALUATION_ROWS = {"cpu": (128, 512, 2**14), "cuda": (128, 2**16, 2**20)}
 """Rows that are evaluated at once: at least, at most, and so many that a run has so many values in its widest layer. On the CPU
 a stack of 64 runs then stays in the cache."""
-FEW_CLASSES = 16
-"""Classes that fill a vector register."""
 BEST_ON = {"selected": "valid", "best": "test"}
 """The part that each kind of best epoch is best on."""
 FAIR_ORDER_SEED = 2**32
@@ -65,28 +61,6 @@ class Stream:
         if self.published:
             for _ in range(3):
                 _draw(self.batches)
-
-
-def run_losses(logits: Tensor, y: Tensor, loss: str) -> Tensor:
-    """Mean loss of each run: logits (S, B, out), targets (B, …) or (S, B, …), to (S,).
-
-    PyTorch's CPU kernel for the cross entropy takes whole registers of classes where these lie side by side in memory. With
-    fewer classes than a register holds, rows are laid side by side instead, which is several times faster, to the same bits.
-    Their number is filled up to whole registers, as what is left over would be rounded differently; and the gradient is laid
-    out as it was, as the products that follow would be summed differently.
-    """
-    runs, rows, classes = logits.shape
-    if loss == "cross_entropy":
-        values, target = logits.flatten(0, 1), y.expand(runs, rows).flatten()
-        if classes < FEW_CLASSES:
-            if values.requires_grad:
-                values.register_hook(Tensor.contiguous)
-            rest = -len(target) % REGISTERS
-            values, target = F.pad(values, (0, 0, 0, rest)).t().unsqueeze(0), F.pad(target, (0, rest)).unsqueeze(0)
-        losses = F.cross_entropy(values, target, reduction="none").flatten()
-        return losses[: runs * rows].view(runs, rows).mean(1)
-    target = y if y.is_floating_point() else F.one_hot(y, logits.shape[-1]).to(logits.dtype)
-    return F.mse_loss(logits, target.expand_as(logits), reduction="none").flatten(1).mean(1)
 
 
 @torch.no_grad()
@@ -199,7 +173,7 @@ def train(
     network.reset([stream.initial for stream in streams])
     network.to(device)
     task = task.to(device)
-    optimizer = make_optimizer(network, specs)
+    step = Step(network, make_optimizer(network, specs), task, loss)
     block = evaluation_rows or evaluation_block(network, task)
     every_epoch = [part for part in task.parts if part != "train" or train_curve]
     state = [] if train_curve else [values.detach() for values in network.state_dict().values()]
@@ -210,7 +184,7 @@ def train(
     seconds, begun = 0.0, time.perf_counter()
     for epoch in range(1, specs[0].epochs + 1):
         start = time.perf_counter()
-        found = {"batch_loss": train_epoch(network, optimizer, task, streams, specs[0].batch_size, loss)}
+        found = {"batch_loss": train_epoch(step, streams, specs[0].batch_size)}
         seconds += time.perf_counter() - start
         diverged = torch.where(found["batch_loss"].isfinite(), diverged, diverged.clamp(max=epoch))
         for part in every_epoch:
@@ -250,39 +224,16 @@ def train(
     ]
 
 
-def train_epoch(
-    network: Network,
-    optimizer: StackOptimizer | torch.optim.LBFGS,
-    task: Task,
-    streams: Sequence[Stream],
-    batch_size: int,
-    loss: str,
-) -> Tensor:
+def train_epoch(step: Step, streams: Sequence[Stream], batch_size: int) -> Tensor:
     """One pass over the training rows, run s in the order that `streams[s]` gives (runs may share a stream); returns the mean
     loss (S,) of the batches, which is not finite if that of a batch was not."""
-    network.train()
-    x, y = task.part("train")
-    orders = {stream: stream.permutation(len(x)) for stream in dict.fromkeys(streams)}
-    order = (orders[streams[0]] if len(orders) == 1 else torch.stack([orders[stream] for stream in streams])).to(x.device)
-    total, calls = torch.zeros(len(streams), device=x.device), 0
-    for rows in order.split(batch_size, dim=-1):
-        inputs, targets = task.inputs(x[rows]), targets_at(y, rows)
-
-        def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
-            nonlocal calls
-            calls += 1
-            optimizer.zero_grad()
-            losses = run_losses(network(inputs), targets, loss)
-            losses.sum().backward()
-            total.add_(losses.detach())
-            return losses.sum()
-
-        if isinstance(optimizer, torch.optim.LBFGS):
-            optimizer.step(closure)
-        else:
-            closure()
-            optimizer.step()
-    return (total / calls).cpu()
+    step.network.train()
+    rows = len(step.x)
+    orders = {stream: stream.permutation(rows) for stream in dict.fromkeys(streams)}
+    order = orders[streams[0]] if len(orders) == 1 else torch.stack([orders[stream] for stream in streams])
+    for batch in order.to(step.x.device).split(batch_size, dim=-1):
+        step(batch)
+    return step.mean_losses().cpu()
 
 
 def common_fields(network: Network, run: int, task: Task, device: str | torch.device) -> dict[str, object]:

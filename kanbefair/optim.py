@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from kanbefair import fused
+from kanbefair import fused, graphs
 from kanbefair.layers import REGISTERS
 
 ADAM_BETAS = (0.9, 0.999)
@@ -20,11 +20,11 @@ class StackOptimizer:
     def __init__(self, network: nn.Module, lr: Tensor):
         parameters = list(network.parameters())
         size = sum(p.numel() for p in parameters)
-        rest = lr.new_zeros(-size % REGISTERS).to(parameters[0])
-        self.values = torch.cat([*(p.detach().reshape(-1) for p in parameters), rest])
+        rest = lr.new_zeros(-size % REGISTERS)
+        self.values = torch.cat([*(p.detach().reshape(-1) for p in parameters), rest.to(parameters[0])])
         self.gradient = torch.zeros_like(self.values)
         rates = [lr.reshape(-1, *[1] * (p.dim() - 1)).expand_as(p).reshape(-1) for p in parameters]
-        self.lr = torch.cat([*rates, rest.to(lr)]).to(self.values)
+        self.lr = torch.cat([*rates, rest]).to(self.values)
         start = 0
         for p in parameters:
             part = slice(start, start + p.numel())
@@ -55,7 +55,8 @@ class StackAdam(StackOptimizer):
     def __init__(self, network: nn.Module, lr: Tensor):
         super().__init__(network, lr)
         self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
-        self.steps = 0
+        on_device = graphs.records_on(self.values.device)
+        self.steps = torch.zeros((), dtype=torch.float64, device=self.values.device) if on_device else 0
 
     @torch.no_grad()
     def step(self) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 SOURCES = (
-    "specs.py", "data", "basis.py", "csrc", "fused.py", "layers.py", "complexity.py", "models.py", "optim.py", "fit.py",
+    "specs.py", "data", "basis.py", "csrc", "fused.py", "layers.py", "complexity.py", "models.py", "optim.py", "graphs.py",
+    "step.py", "fit.py",
 )  # fmt: skip
 """The files that decide what a training run returns; `commit` is the last one that touched any of them."""
 
