@@ -18,54 +18,59 @@ def records_on(device: torch.device) -> bool:
     return device.type in DEVICES
 
 
-def aside(work: Callable[[], None]) -> None:
-    """Do `work` on a stream of its own, as CUDA wants it of work that will be recorded."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        work()
-    torch.cuda.current_stream().wait_stream(stream)
+class Side:
+    """A stream beside the current one: CUDA records nothing on the default stream, and autograd's nodes, which remember theirs,
+    must not lead back to another one."""
 
+    def __init__(self):
+        self.stream = torch.cuda.Stream()
 
-def record(work: Callable[[], None]) -> Callable[[], None]:
-    """Record `work`, without doing it; returns what does it. If it cannot be recorded, that is `work`, after a notice."""
-    try:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+    def do(self, work: Callable[[], None]) -> None:
+        """Do `work` here, after what the current stream was given and before what it will be given."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
             work()
-        return graph.replay
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        logging.getLogger("kanbefair").warning("training is slower, as its steps cannot be recorded on this GPU: %s", reason)
-        return work
+        torch.cuda.current_stream().wait_stream(self.stream)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record `work`, without doing it; returns what does it. If it cannot be recorded, that is `work`, after a notice."""
+        try:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=self.stream):
+                work()
+            return graph.replay
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            logging.getLogger("kanbefair").warning(
+                "training is slower, as its steps cannot be recorded on this GPU: %s", reason
+            )
+            return work
 
 
 class Recorded:
-    """`function` of a tensor, recorded from call number `WARM_UP` + 1 on.
+    """A function of a tensor, recorded from call number `WARM_UP` + 1 on.
 
-    It must return nothing, read and write the same tensors at every call, and do nothing on the host that hangs on values.
-    Tensors of another shape than the first one's are handed to it as they are.
+    The function must be the same at every call, return nothing, read and write the same tensors, and do nothing on the host
+    that hangs on values. Tensors of another shape than the first one's are handed to it as they are.
     """
 
-    def __init__(self, function: Callable[[Tensor], None]):
-        self.function, self.calls = function, 0
+    def __init__(self):
+        self.calls, self.side = 0, Side()
         self.given: Tensor | None = None
         self.replay: Callable[[], None] | None = None
 
-    def __call__(self, given: Tensor) -> None:
+    def __call__(self, function: Callable[[Tensor], None], given: Tensor) -> None:
+        """Do `function(given)`."""
         if self.given is None:
             self.given = torch.empty_like(given)
         if given.shape != self.given.shape:
-            self.function(given)
+            function(given)
             return
         self.given.copy_(given)
         self.calls += 1
         if self.calls <= WARM_UP:
-            aside(self._work)
+            self.side.do(lambda: function(self.given))
             return
         if self.replay is None:
-            self.replay = record(self._work)
+            self.replay = self.side.record(lambda: function(self.given))
         self.replay()
-
-    def _work(self) -> None:
-        self.function(self.given)

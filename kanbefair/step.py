@@ -50,11 +50,13 @@ class Step:
         self.total = torch.zeros(network.runs, device=self.x.device)
         self.calls = torch.zeros((), device=self.x.device)
         self.searches = isinstance(optimizer, torch.optim.LBFGS)
-        recorded = records_on(self.x.device) and not self.searches and not network.text
-        self.train_on = Recorded(self._train_on) if recorded else self._train_on
+        self.recorded = Recorded() if records_on(self.x.device) and not self.searches and not network.text else None
 
     def __call__(self, rows: Tensor) -> None:
-        self.train_on(rows)
+        if self.recorded is None:
+            self._train_on(rows)
+        else:
+            self.recorded(self._train_on, rows)
 
     def _train_on(self, rows: Tensor) -> None:
         inputs, targets = self.task.inputs(self.x[rows]), targets_at(self.y, rows)

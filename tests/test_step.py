@@ -37,16 +37,15 @@ def test_the_cross_entropy_of_each_run_by_its_definition(classes, runs, rows):
 # ----- what a GPU does, on a CPU
 
 
-class Stand_in:
+class StandIn:
     """Takes the place of CUDA's recording on a CPU: a recording is not carried out, and is carried out at each replay."""
 
     def __init__(self, monkeypatch):
         self.asides, self.recordings, self.replays = 0, 0, 0
         monkeypatch.setattr(graphs, "DEVICES", {"cpu"})
-        monkeypatch.setattr(graphs, "aside", self.aside)
-        monkeypatch.setattr(graphs, "record", self.record)
+        monkeypatch.setattr(graphs, "Side", lambda: self)
 
-    def aside(self, work):
+    def do(self, work):
         self.asides += 1
         work()
 
@@ -61,11 +60,11 @@ class Stand_in:
 
 
 def test_a_function_is_recorded_after_a_few_calls_and_other_shapes_never(monkeypatch):
-    cuda, seen = Stand_in(monkeypatch), []
-    function = graphs.Recorded(lambda given: seen.append((given.data_ptr(), given.tolist())))
+    cuda, seen = StandIn(monkeypatch), []
+    recorded = graphs.Recorded()
     batches = [torch.tensor([i, i + 1]) for i in range(6)] + [torch.tensor([9])] + [torch.tensor([7, 8])]
     for batch in batches:
-        function(batch)
+        recorded(lambda given: seen.append((given.data_ptr(), given.tolist())), batch)
     assert [values for _, values in seen] == [batch.tolist() for batch in batches]
     assert (cuda.asides, cuda.recordings, cuda.replays) == (3, 1, 4)
     assert len({place for place, values in seen if len(values) == 2}) == 1, "a recording reads one place in memory"
@@ -78,7 +77,7 @@ def test_recorded_steps_train_as_others_do(toy, monkeypatch, kind, data):
     task = toy(data)
     with fused.plain():
         expected = fit.train(runs, task)
-        cuda = Stand_in(monkeypatch)
+        cuda = StandIn(monkeypatch)
         records = fit.train(runs, task)
     steps = 3 * (len(task.x_train) // 20)
     assert (cuda.asides, cuda.recordings, cuda.replays) == (3, 1, steps - 3)
@@ -89,7 +88,7 @@ def test_recorded_steps_train_as_others_do(toy, monkeypatch, kind, data):
 
 
 def test_steps_that_differ_are_not_recorded(toy, monkeypatch):
-    cuda = Stand_in(monkeypatch)
+    cuda = StandIn(monkeypatch)
     fit.train([spec(optimizer="lbfgs", epochs=1)], toy())
     fit.train([spec(epochs=1, batch_size=4)], toy("text"))
     assert (cuda.asides, cuda.recordings, cuda.replays) == (0, 0, 0)
@@ -130,7 +129,7 @@ class _Cuda:
     def wait_stream(self, other):
         self.log.append("wait")
 
-    def graph(self, given):
+    def graph(self, given, stream=None):
         self.log.append("enter")
         return self
 
@@ -149,10 +148,11 @@ class _Cuda:
 def test_work_is_set_apart_and_recorded_by_cuda(monkeypatch, caplog):
     cuda = _Cuda()
     monkeypatch.setattr(graphs.torch, "cuda", cuda)
-    graphs.aside(lambda: cuda.log.append("work"))
+    side = graphs.Side()
+    side.do(lambda: cuda.log.append("work"))
     assert cuda.log == ["wait", "enter", "work", "exit", "wait"]
     cuda.log.clear()
-    graphs.record(lambda: cuda.log.append("work"))()
+    side.record(lambda: cuda.log.append("work"))()
     assert cuda.log == ["enter", "work", "exit", "replay"]
     assert not caplog.records
 
@@ -161,7 +161,7 @@ def test_work_that_cannot_be_recorded_is_done_after_a_notice(monkeypatch, caplog
     cuda, done = _Cuda(fails=True), []
     monkeypatch.setattr(graphs.torch, "cuda", cuda)
     with caplog.at_level(logging.WARNING):
-        work = graphs.record(lambda: done.append(1))
+        work = graphs.Side().record(lambda: done.append(1))
     assert caplog.messages == ["training is slower, as its steps cannot be recorded on this GPU: cannot be captured"]
     work()
     assert len(done) == 2
@@ -181,6 +181,7 @@ class OnDevice(TorchDispatchMode):
 @pytest.mark.parametrize("data", ["classes", "numbers", "pixels"])
 def test_a_step_on_a_device_stays_there(toy, monkeypatch, kind, data):
     """The device `meta`, which holds no values, stands for a GPU that need not be there."""
+    StandIn(monkeypatch)
     monkeypatch.setattr(graphs, "DEVICES", {"meta"})
     task = toy("classes" if data == "pixels" else data).to("meta")
     if data == "pixels":
@@ -189,11 +190,12 @@ def test_a_step_on_a_device_stays_there(toy, monkeypatch, kind, data):
     runs = [spec(**kind, seed=seed) for seed in (1, 2)]
     network = models.build(runs, task).to("meta")
     step = Step(network, fit.make_optimizer(network, runs), task, "cross_entropy" if task.metric == "accuracy" else "mse")
+    assert step.recorded is not None
     for shape in ((2, 20), (20,)):
         rows = torch.zeros(shape, dtype=torch.int64, device="meta")
-        step.train_on.function(rows)  # a warm-up may bring constants to the device
+        step._train_on(rows)  # a warm-up may bring constants to the device
         with OnDevice():
-            step.train_on.function(rows)
+            step._train_on(rows)
 
 
 def test_a_value_that_the_host_reads_is_noticed():
