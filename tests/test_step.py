@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
+from test_fit import KINDS, named, spec
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kanbefair import fit, fused, graphs, models
 from kanbefair.optim import StackAdam
 from kanbefair.step import Step, run_losses
-from tests.test_fit import KINDS, named, spec
 
 
 @pytest.mark.parametrize("classes", [2, 10, 15, 16, 47])
