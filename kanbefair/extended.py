@@ -107,7 +107,7 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
         order = {spec.key: place for place, spec in enumerate(wanted)}
         table = pandas.concat([part for part in (known, table) if part is not None and len(part)])
         table = table.sort_values("key", key=lambda keys: keys.map(order), kind="stable")
-        _write(table.reindex(columns=COLUMNS), out / "reruns.csv.gz")
+        write(table.reindex(columns=COLUMNS), out / "reruns.csv.gz")
         if released is not None:
             compare(released, table, out)
 
@@ -115,18 +115,19 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:
     """Write how near `runs` come to `released` rows of equal keys, and these to each other where a run is there twice."""
     ours, theirs = published.compare(released.assign(drawn=False), runs), published.duplicates(released)
-    _write(published.agreement(ours), out / "agreement.csv")
-    _write(published.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
-    _write(published.agreement(theirs), out / "duplicates.csv")
+    write(published.agreement(ours), out / "agreement.csv")
+    write(published.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
+    write(published.agreement(theirs), out / "duplicates.csv")
     pairs = pandas.concat([ours.assign(pair="ours / released"), theirs.assign(pair="released twice")])
     differences = pairs[["domain", "model", "pair", "points", "ratio"]]
-    _write(differences.sort_values([*differences], ignore_index=True), out / "differences.csv.gz")
+    write(differences.sort_values([*differences], ignore_index=True), out / "differences.csv.gz")
     mlp = ours[ours["model"] == "MLP"]
     off = (mlp["points"].abs() >= published.EXACT) | ((mlp["ratio"] - 1).abs() > 0.001)
-    _write(mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"]), out / "exceptions.csv")
+    write(mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"]), out / "exceptions.csv")
 
 
-def _write(table: pandas.DataFrame, path: Path) -> None:
+def write(table: pandas.DataFrame, path: Path) -> None:
+    """Write a table so that equal tables are equal files."""
     packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
     table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
 

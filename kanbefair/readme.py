@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas
 
-from kanbefair import extended
+from kanbefair import extended, rounding
 from kanbefair.outputs import PROJECT, Outputs
 from kanbefair.section import sentences
 
@@ -41,6 +41,16 @@ def reruns_block(reruns: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
     )
 
 
+def rounding_block(table: pandas.DataFrame) -> str:
+    """How many MLP rows of accuracies come back to the digit, and on how many two orders of operations agree."""
+    same = rounding.agreement(table).sum(numeric_only=True)
+    return (
+        f"Of {same['rows']:.0f} MLP rows of accuracies {same['ours = released']:.0f} come back to the digit. Trained again "
+        f"with the sums of matrix products in another order and nothing else changed, {same['other = released']:.0f} do, "
+        f"and {same['ours = other']:.0f} agree with our first run."
+    )
+
+
 def _shares(row: pandas.Series, names: tuple[str, ...], suffix: str) -> str:
     found = [(name, row.get(name + suffix)) for name in names]
     return ", ".join(f"{value:.0f} % {name}" for name, value in found if not pandas.isna(value)) or "–"
@@ -61,6 +71,7 @@ def blocks() -> dict[str, str]:
         "verdict": verdict_block(Outputs("embedded").read("verdict")),
         "reruns": reruns_block(reruns, agreement),
         "agreement": agreement_block(agreement, duplicates),
+        "rounding": rounding_block(extended.read("rounding")),
     }
 
 

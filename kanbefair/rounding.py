@@ -1,0 +1,68 @@
+"""Trains the MLP rows of accuracies again in another order of float32 operations: `MKL_CBWR=COMPATIBLE python -m
+kanbefair.rounding --rows …`.
+
+That variable has Intel's MKL, which multiplies the matrices of PyTorch on a CPU, add up as any processor can; nothing else
+changes. How often two runs of ours then differ says how often a run may differ from a released row by round-off alone.
+Written to `results/extended/rounding.csv`, a row per released row: its test accuracy as `released`, in `reruns.csv.gz` as
+`ours`, and here as `other`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas
+
+from kanbefair import extended, published, sweep
+from kanbefair.errors import InputError, exit_status
+from kanbefair.outputs import writable
+
+VARIABLE, VALUE = "MKL_CBWR", "COMPATIBLE"
+SETTINGS = ["dataset", "widths", "activation", "lr"]
+PAIRS = {
+    "ours = released": ("ours", "released"), "other = released": ("other", "released"), "ours = other": ("ours", "other"),
+}  # fmt: skip
+
+
+def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = extended.FOLDER) -> None:
+    """Train what `reruns.csv.gz` in `out` and the released `rows` (`published.released`) both hold and write the table.
+
+    Raises `InputError` if MKL was not told to, or the rows cannot be read.
+    """
+    if os.environ.get(VARIABLE) != VALUE:
+        raise InputError(f"set {VARIABLE}={VALUE} before Python starts; the runs would otherwise be the same")
+    reruns = extended.keyed(pandas.read_csv(writable(out) / "reruns.csv.gz")).set_index("key")
+    released = extended.normalised(published.released(rows, data_dir))
+    mlp = (released["model"] == "MLP") & (released["metric"] == "accuracy")
+    chosen = released[mlp & released["key"].isin(reruns.index)]
+    specs = published.specs(chosen)
+    options = {"data_dir": data_dir, "workers": workers, "label": "rounded otherwise"}
+    other = sweep.run(specs, runs=out / "runs" / "rounding", **options).set_index("key")
+    table = chosen[SETTINGS].assign(
+        released=chosen["test_metric"], ours=chosen["key"].map(reruns["test_metric_last"]),
+        other=chosen["key"].map(other["test_metric_last"]),
+    )  # fmt: skip
+    extended.write(table, out / "rounding.csv")
+
+
+def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
+    """Per activation and dataset of `rounding.csv` the rows, and how many are the same to the digit for each of `PAIRS`."""
+    same = {name: (table[a] - table[b]).abs() < published.EXACT for name, (a, b) in PAIRS.items()}
+    groups = table.assign(**same).groupby(["activation", "dataset"])
+    return groups.agg(rows=("lr", "size"), **{name: (name, "sum") for name in PAIRS}).reset_index()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    p = argparse.ArgumentParser(prog="python -m kanbefair.rounding", description=__doc__.splitlines()[0])
+    p.add_argument("--data-dir", default="", help="folder with the real datasets (default: $KANBEFAIR_DATA)")
+    p.add_argument("--rows", default="", help="file with the released rows to compare with")
+    p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
+    args = p.parse_args(argv)
+    return exit_status(lambda: run(args.data_dir, args.rows, workers=args.workers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
