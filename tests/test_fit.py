@@ -409,8 +409,9 @@ def test_runs_on_several_datasets_need_targets_for_each(toy):
 
 def test_lbfgs_runs_of_a_stack_are_those_alone(toy):
     runs = [spec(optimizer="lbfgs", lr=lr, seed=seed, epochs=2) for lr, seed in ((0.5, 1), (0.1, 2))]
-    counted = []
-    together = fit.train(runs, toy(), on_epoch=lambda: counted.append(1))
+    counted, shown = [], []
+    together = fit.train(runs, toy(), on_epoch=lambda: counted.append(1), on_end=shown.append)
+    assert [network.runs for network in shown] == [1, 1]
     assert [r["curves"] for r in together] == [fit.train([run], toy())[0]["curves"] for run in runs]
 
 
