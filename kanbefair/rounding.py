@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas
+import torch
 
 from kanbefair import extended, published, sweep
 from kanbefair.errors import InputError, exit_status
@@ -29,8 +30,10 @@ PAIRS = {
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = extended.FOLDER) -> None:
     """Train what `reruns.csv.gz` in `out` and the released `rows` (`published.released`) both hold and write the table.
 
-    Raises `InputError` if MKL was not told to, or the rows cannot be read.
+    Raises `InputError` if there is no MKL, if it was not told to, or if the rows cannot be read.
     """
+    if not torch.backends.mkl.is_available():
+        raise InputError("PyTorch does not multiply with MKL here; the runs would be the same")
     if os.environ.get(VARIABLE) != VALUE:
         raise InputError(f"set {VARIABLE}={VALUE} before Python starts; the runs would otherwise be the same")
     reruns = extended.keyed(pandas.read_csv(writable(out) / "reruns.csv.gz")).set_index("key")

@@ -369,8 +369,10 @@ def test_without_a_train_curve_the_reported_states_are_evaluated_and_nothing_els
 
 def test_the_network_is_shown_after_its_last_epoch(toy):
     task, states = toy("classes"), []
+    runs = [spec(epochs=9, lr=lr, batch_norm=True) for lr in (1.0, 0.1, 0.01)]
     for curve in (True, False):
-        fit.train([spec(epochs=6, lr=0.3)], task, train_curve=curve, on_end=lambda n: states.append(n.state_dict()))
+        records = fit.train(runs, task, train_curve=curve, on_end=lambda network: states.append(network.state_dict()))
+    assert min(record["epoch_selected"] for record in records) < 9, "every run is best at the end"
     assert all(torch.equal(values, states[1][name]) for name, values in states[0].items())
 
 

@@ -7,7 +7,7 @@ from kanbefair.specs import grid
 
 
 @pytest.fixture
-def reruns(tmp_path, monkeypatch):
+def reruns(tmp_path):
     """Two runs on tables that stand for the authors', their rows in `tmp_path`, and the released rows in a file."""
     runs = grid(dataset="Digits", model="MLP", activation=["relu", "gelu"], widths=(3,), epochs=1, protocol="published")
     table = sweep.run(runs, runs=tmp_path / "first", workers=1)
@@ -22,7 +22,7 @@ def test_rows_are_trained_again_and_compared(reruns, monkeypatch):
     monkeypatch.setenv(rounding.VARIABLE, rounding.VALUE)
     rounding.run(rows=str(reruns / "released.csv"), workers=1, out=reruns)
     table = pandas.read_csv(reruns / "rounding.csv")
-    assert table["ours"].tolist() == table["other"].tolist(), "MKL was at work before the variable was set"
+    assert table["ours"].tolist() == table["other"].tolist(), "the variable was set too late to change anything"
     assert (table["released"] - table["ours"]).round(6).tolist() == [0, 1]
     same = rounding.agreement(table).set_index("activation")
     assert same.loc["relu", list(rounding.PAIRS)].tolist() == [1, 1, 1]
@@ -35,6 +35,12 @@ def test_without_the_variable_nothing_is_trained(reruns, monkeypatch, capsys):
         rounding.run(rows=str(reruns / "released.csv"), out=reruns)
     assert rounding.main(["--rows", str(reruns / "released.csv")]) == 2
     assert "MKL_CBWR" in capsys.readouterr().err
+
+
+def test_without_mkl_nothing_is_trained(reruns, monkeypatch):
+    monkeypatch.setattr(rounding.torch.backends.mkl, "is_available", lambda: False)
+    with pytest.raises(InputError, match="does not multiply with MKL"):
+        rounding.run(rows=str(reruns / "released.csv"), out=reruns)
 
 
 def test_the_table_is_of_the_rows_that_are_kept():
