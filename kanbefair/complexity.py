@@ -24,9 +24,18 @@ from kanbefair.errors import InputError, choose
 from kanbefair.layers import Layer
 
 ACTIVATION_FLOPS = {
-    "zero": 0, "identity": 0, "relu": 1, "square_relu": 2, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14,
-    "polynomial2": 5, "polynomial3": 9, "polynomial5": 20,
-}  # fmt: skip
+    "zero": 0,
+    "identity": 0,
+    "relu": 1,
+    "square_relu": 2,
+    "sigmoid": 4,
+    "silu": 5,
+    "tanh": 6,
+    "gelu": 14,
+    "polynomial2": 5,
+    "polynomial3": 9,
+    "polynomial5": 20,
+}
 COUNTS = ("parameters", "live_parameters", "flops", "flops_shared", "flops_local")
 
 
@@ -118,8 +127,11 @@ def _bspline_first_mlp(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
 
 
 LAYER_COUNTERS: dict[str, Callable[[Shape, int, int, bool], LayerCount]] = {
-    "KAN": _kan, "MLP": _mlp, "BSpline_MLP": _bspline_mlp, "BSpline_First_MLP": _bspline_first_mlp,
-}  # fmt: skip
+    "KAN": _kan,
+    "MLP": _mlp,
+    "BSpline_MLP": _bspline_mlp,
+    "BSpline_First_MLP": _bspline_first_mlp,
+}
 """How one layer (shape, inputs, outputs, is it the last) of each family counts; `models.register` adds to it."""
 
 

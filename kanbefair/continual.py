@@ -33,8 +33,12 @@ from kanbefair.step import Step
 from kanbefair.strategies import Anchored, Rehearsal, importances, knot_use, overlap, update_grids
 
 STRATEGIES: dict[str, tuple[str, ...]] = {
-    "naive": (), "joint": (), "replay": ("buffer",), "ewc": ("strength",), "knots": ("strength",),
-}  # fmt: skip
+    "naive": (),
+    "joint": (),
+    "replay": ("buffer",),
+    "ewc": ("strength",),
+    "knots": ("strength",),
+}
 """Every strategy and the field that it needs."""
 
 STATES = ("carried", "reset")
@@ -152,9 +156,12 @@ def summary(matrix: numpy.ndarray, metric: str) -> dict[str, float]:
     scores, last = sign * r, sign * r[-1]
     lost = (last - numpy.diag(scores))[:-1].sum()
     return {
-        "average": r[-1].mean(), "learned": numpy.diag(r).mean(), "backward": lost / (tasks - 1),
-        "backward_paper": lost / tasks, "forgetting": (scores[:-1, :-1].max(0) - last[:-1]).mean(),
-    }  # fmt: skip
+        "average": r[-1].mean(),
+        "learned": numpy.diag(r).mean(),
+        "backward": lost / (tasks - 1),
+        "backward_paper": lost / tasks,
+        "forgetting": (scores[:-1, :-1].max(0) - last[:-1]).mean(),
+    }
 
 
 def train(

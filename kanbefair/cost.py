@@ -69,11 +69,13 @@ def of_stacks(
     with one_thread():
         seconds = numpy.array([probe(stacks[i], tasks[i], device) for i in chosen])
     line = numpy.polynomial.Polynomial.fit(sizes[chosen], seconds, 1 if len(set(sizes[chosen])) > 1 else 0)
-    return pandas.DataFrame({
-        "runs": [len(stack) for stack in stacks],
-        "steps": [steps(stack, task) for stack, task in zip(stacks, tasks, strict=True)],
-        "step_seconds": line(sizes).clip(seconds.min()),
-    })  # fmt: skip
+    return pandas.DataFrame(
+        {
+            "runs": [len(stack) for stack in stacks],
+            "steps": [steps(stack, task) for stack, task in zip(stacks, tasks, strict=True)],
+            "step_seconds": line(sizes).clip(seconds.min()),
+        }
+    )
 
 
 def estimate(

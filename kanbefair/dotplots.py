@@ -51,9 +51,18 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
                 y = numpy.array([_bars(numpy.log10(v) if metric == "mae" else v) for _, v in rows["score"]]).T
                 y = 10**y if metric == "mae" else y
                 ax.errorbar(
-                    x, y[0], yerr=[y[0] - y[1], y[2] - y[0]], fmt=marker, linestyle=line, color=COLORS[model], markersize=3,
-                    linewidth=1, elinewidth=0.6, capsize=0, label=variant,
-                )  # fmt: skip
+                    x,
+                    y[0],
+                    yerr=[y[0] - y[1], y[2] - y[0]],
+                    fmt=marker,
+                    linestyle=line,
+                    color=COLORS[model],
+                    markersize=3,
+                    linewidth=1,
+                    elinewidth=0.6,
+                    capsize=0,
+                    label=variant,
+                )
             for _, top in tops[tops["dataset"] == datasets[place]].iterrows():
                 for model in ("BSpline_MLP", "BSpline_First_MLP"):
                     ax.axhline(top[model], xmin=0.85, color=COLORS[model], linewidth=1.6)
@@ -105,9 +114,14 @@ def effects(table: pandas.DataFrame) -> Figure:
     groups, bases = list(dict.fromkeys(table["group"])), ["MLP", "KAN"]
     counts = [(table[table["group"] == groups[0]]["base"] == base).sum() for base in bases]
     figure, axes = new_figure(
-        2, len(groups), width=3.3 * len(groups) + 0.4, height=0.155 * sum(counts) + 1.2, height_ratios=counts, sharey="row",
+        2,
+        len(groups),
+        width=3.3 * len(groups) + 0.4,
+        height=0.155 * sum(counts) + 1.2,
+        height_ratios=counts,
+        sharey="row",
         sharex="col",
-    )  # fmt: skip
+    )
     with matplotlib.rc_context(STYLE):
         for (row, column), ax in numpy.ndenumerate(axes):
             base, group = bases[row], groups[column]
@@ -140,7 +154,7 @@ def effects(table: pandas.DataFrame) -> Figure:
         handles += [
             Line2D([], [], color=COLORS[m], marker="D", linestyle="", markersize=4.5, label=f"all at once: {m}")
             for m in ("KAN", "MLP")
-        ]  # fmt: skip
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=2 * len(groups))
     return figure
 
@@ -270,6 +284,6 @@ def switches(table: pandas.DataFrame) -> Figure:
         handles += [
             Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, markerfacecolor="white", label="just learned"),
             Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, label="after the last task"),
-        ]  # fmt: skip
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=5)
     return figure

@@ -83,9 +83,15 @@ def summary(own: pandas.DataFrame, column: str = "effect") -> dict[str, object]:
     effect, low, high = stats.interval(own.groupby(unit)[column].mean())
     _, seed_low, seed_high = stats.interval(own.groupby("seed")[column].mean())
     return {
-        "effect": effect, "low": low, "high": high, "interval_over": unit, "seed_low": seed_low, "seed_high": seed_high,
-        "datasets": own["dataset"].nunique(), "seeds": own["seed"].nunique(),
-    }  # fmt: skip
+        "effect": effect,
+        "low": low,
+        "high": high,
+        "interval_over": unit,
+        "seed_low": seed_low,
+        "seed_high": seed_high,
+        "datasets": own["dataset"].nunique(),
+        "seeds": own["seed"].nunique(),
+    }
 
 
 def effects(scores: pandas.DataFrame) -> pandas.DataFrame:
@@ -95,10 +101,16 @@ def effects(scores: pandas.DataFrame) -> pandas.DataFrame:
     for change in CHANGES:
         found = differences(scores, change.variant, BASES[change.base])
         for group, own in found.groupby("group", sort=False):
-            rows.append({
-                "group": group, "base": change.base, "factor": change.factor, "change": change.change,
-                "unit": UNITS[group], **summary(own),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "group": group,
+                    "base": change.base,
+                    "factor": change.factor,
+                    "change": change.change,
+                    "unit": UNITS[group],
+                    **summary(own),
+                }
+            )
     table = pandas.DataFrame(rows)
     whole = table[table["factor"] == "everything"].set_index(["group", "base"])
     certain = whole["effect"].where((whole["low"] > 0) | (whole["high"] < 0))
@@ -159,9 +171,15 @@ def _contrast(found: pandas.DataFrame) -> dict[str, object]:
     means = [own["relative"].mean() for own in groups]
     (low, high), (seed_low, seed_high) = (t.confidence_interval(stats.CONFIDENCE) for t in (test, seeds))
     return {
-        "effect": means[0] - means[1], "low": low, "high": high, "interval_over": unit, "seed_low": seed_low,
-        "seed_high": seed_high, "datasets": found["dataset"].nunique(), "seeds": found["seed"].nunique(),
-    }  # fmt: skip
+        "effect": means[0] - means[1],
+        "low": low,
+        "high": high,
+        "interval_over": unit,
+        "seed_low": seed_low,
+        "seed_high": seed_high,
+        "datasets": found["dataset"].nunique(),
+        "seeds": found["seed"].nunique(),
+    }
 
 
 def size(row: pandas.Series) -> str:

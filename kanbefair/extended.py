@@ -25,10 +25,34 @@ from kanbefair.specs import RunSpec
 DOMAINS = ("symbolic", "tabular", "vision")
 FOLDER = PROJECT / "results" / "extended"
 COLUMNS = [
-    "dataset", "domain", "metric", "model", "widths", "activation", "grid", "order", "shortcut", "grid_range", "lr",
-    "batch_size", "epochs", "seed", "train_metric_last", "test_metric_last", "test_metric_best", "epoch_best", "diverged",
-    "parameters", "flops", "flops_shared", "flops_local", "commit", "torch", "device", "run_seconds",
-]  # fmt: skip
+    "dataset",
+    "domain",
+    "metric",
+    "model",
+    "widths",
+    "activation",
+    "grid",
+    "order",
+    "shortcut",
+    "grid_range",
+    "lr",
+    "batch_size",
+    "epochs",
+    "seed",
+    "train_metric_last",
+    "test_metric_last",
+    "test_metric_best",
+    "epoch_best",
+    "diverged",
+    "parameters",
+    "flops",
+    "flops_shared",
+    "flops_local",
+    "commit",
+    "torch",
+    "device",
+    "run_seconds",
+]
 
 
 def at_hand(data_dir: str = "") -> list[str]:
@@ -64,9 +88,12 @@ def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
     )
     groups = rows.groupby(["domain", "model"], sort=False)
     return groups.agg(
-        datasets=("dataset", "nunique"), runs=("seed", "size"), diverged=("diverged", "count"), core_hours=("hours", "sum"),
+        datasets=("dataset", "nunique"),
+        runs=("seed", "size"),
+        diverged=("diverged", "count"),
+        core_hours=("hours", "sum"),
         best_minus_last=("flattery", "mean"),
-    ).reset_index()  # fmt: skip
+    ).reset_index()
 
 
 def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:

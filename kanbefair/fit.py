@@ -242,10 +242,16 @@ def common_fields(network: Network, run: int, task: Task, device: str | torch.de
     fields = {name: getattr(counts, name) for name in COUNTS}
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else str(device)
     return {
-        "domain": task.domain, "metric": task.metric, "input_size": task.input_size, "output_size": task.output_size,
-        "train_rows": len(task.x_train), **fields, "live_parameters": live_parameters(network, run), "device": name,
+        "domain": task.domain,
+        "metric": task.metric,
+        "input_size": task.input_size,
+        "output_size": task.output_size,
+        "train_rows": len(task.x_train),
+        **fields,
+        "live_parameters": live_parameters(network, run),
+        "device": name,
         **provenance(),
-    }  # fmt: skip
+    }
 
 
 def _record(spec: RunSpec, curves: dict[str, list[float]], diverged: float, epochs: dict[str, int]) -> dict:

@@ -114,8 +114,11 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
         data = load(setting.dataset, data_dir or None)
         for name in (*setting.full, *setting.short):
             common = {
-                "dataset": setting.dataset, "epochs": setting.epochs, "batch_size": setting.batch_size, **STREAMS[name],
-            }  # fmt: skip
+                "dataset": setting.dataset,
+                "epochs": setting.epochs,
+                "batch_size": setting.batch_size,
+                **STREAMS[name],
+            }
             task = ContinualSpec(model="MLP", widths=(1,), **common).tasks_of(data)[0]
             budget = trainable_values(full_fields(NETWORKS["KAN"], setting.reach), task, (setting.width,))
             for network in NETWORKS:

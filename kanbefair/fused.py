@@ -26,9 +26,14 @@ from kanbefair.cache import cache_folder
 
 SOURCES = Path(__file__).parent / "csrc"
 FLAGS = (
-    "-O3", "-march=native", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
     "-fno-strict-aliasing",
-)  # fmt: skip
+)
 MAX_ORDER = 5
 MAX_INTERVALS = 254
 SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
@@ -61,9 +66,12 @@ def _build(target: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     cpp_extension.load(
-        "kanbefair_fused", [str(path) for path in sorted(SOURCES.glob("*.cpp"))], extra_cflags=list(FLAGS),
-        build_directory=str(folder), is_python_module=False,
-    )  # fmt: skip
+        "kanbefair_fused",
+        [str(path) for path in sorted(SOURCES.glob("*.cpp"))],
+        extra_cflags=list(FLAGS),
+        build_directory=str(folder),
+        is_python_module=False,
+    )
     (folder / "kanbefair_fused.so").replace(target)
     shutil.rmtree(folder)
 

@@ -29,9 +29,12 @@ class Size(NamedTuple):
 
 
 SIZES = [
-    Size(128, 784, 10, 5, 3), Size(128, 784, 64, 5, 3), Size(1024, 64, 64, 5, 3), Size(128, 784, 64, 20, 5),
+    Size(128, 784, 10, 5, 3),
+    Size(128, 784, 64, 5, 3),
+    Size(1024, 64, 64, 5, 3),
+    Size(128, 784, 64, 20, 5),
     Size(1024, 256, 256, 10, 3),
-]  # fmt: skip
+]
 LARGE = [Size(8192, 1024, 1024, grid, order) for grid, order in ((3, 2), (5, 3), (10, 3), (20, 5))]
 SMALL = [Size(16, 12, 4, 5, 3), Size(32, 8, 8, 3, 2)]
 
@@ -60,9 +63,13 @@ def growth_sizes(profile: str) -> dict[str, list[Size]]:
 def kan(size: Size, shortcut: str | None, device: str = "cpu") -> KANLinear:
     """A stack of KAN layers on (−1, 1) with random values and biases of zero."""
     layer = KANLinear(
-        size.inputs, size.outputs, grid=size.grid, order=size.order, grid_ranges=[(-1.0, 1.0)] * size.runs,
+        size.inputs,
+        size.outputs,
+        grid=size.grid,
+        order=size.order,
+        grid_ranges=[(-1.0, 1.0)] * size.runs,
         shortcut=None if shortcut is None else activation(shortcut),
-    )  # fmt: skip
+    )
     with torch.no_grad():
         for name, values in layer.named_parameters():
             values.zero_() if name == "bias" else values.normal_(std=0.1)
@@ -134,12 +141,18 @@ def _measured(runs: dict, found: dict, device: str, repeats: int) -> list[dict]:
     rows = []
     for name, own in times.items():
         ratio = quartiles(own / times[LINEAR])
-        rows.append({
-            "layer": name, "parameters": sum(p.numel() for p in found[name][0].parameters()),
-            **{f"{key}_ms": 1e3 * value for key, value in quartiles(own).items()},
-            "ratio": ratio["median"], "ratio_low": ratio["low"], "ratio_high": ratio["high"], "peak_bytes": peaks[name],
-            "ratio_peak": peaks[name] / peaks[LINEAR] if peaks[LINEAR] else numpy.nan,
-        })  # fmt: skip
+        rows.append(
+            {
+                "layer": name,
+                "parameters": sum(p.numel() for p in found[name][0].parameters()),
+                **{f"{key}_ms": 1e3 * value for key, value in quartiles(own).items()},
+                "ratio": ratio["median"],
+                "ratio_low": ratio["low"],
+                "ratio_high": ratio["high"],
+                "peak_bytes": peaks[name],
+                "ratio_peak": peaks[name] / peaks[LINEAR] if peaks[LINEAR] else numpy.nan,
+            }
+        )
     return rows
 
 
@@ -158,11 +171,19 @@ def growth(chosen: dict[str, list[Size]], *, device: str = "cpu", repeats: int =
             times = interleaved(runs, repeats=repeats, device=device)
             for (size, name), own in times.items():
                 multiple = quartiles(own / times[layers[0], name])
-                rows.append({
-                    "varied": varied, "value": getattr(size, VARIED[varied]), "layer": name, **size._asdict(),
-                    "median_ms": 1e3 * numpy.median(own), "times": multiple["median"], "times_low": multiple["low"],
-                    "times_high": multiple["high"], **where,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "varied": varied,
+                        "value": getattr(size, VARIED[varied]),
+                        "layer": name,
+                        **size._asdict(),
+                        "median_ms": 1e3 * numpy.median(own),
+                        "times": multiple["median"],
+                        "times_low": multiple["low"],
+                        "times_high": multiple["high"],
+                        **where,
+                    }
+                )
     return pandas.DataFrame(rows)
 
 

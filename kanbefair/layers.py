@@ -163,9 +163,17 @@ class KANLinear(Layer):
         if not known:
             return self.plain(x)
         return fused.kan_linear(
-            x, self.coefficients, self.scale, self._base(), self.bias, self.grid.low, self.grid.high, grid=self.grid.grid,
-            order=self.grid.order, shortcut=shortcut,
-        )  # fmt: skip
+            x,
+            self.coefficients,
+            self.scale,
+            self._base(),
+            self.bias,
+            self.grid.low,
+            self.grid.high,
+            grid=self.grid.grid,
+            order=self.grid.order,
+            shortcut=shortcut,
+        )
 
     def _base(self) -> Tensor | None:
         return self.base if self.has_base is None else self.base * self.has_base
@@ -313,13 +321,22 @@ def square_relu(x: Tensor) -> Tensor:
 
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu, "square_relu": square_relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": F.silu,
+    "relu": torch.relu,
+    "square_relu": square_relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
     "gelu": F.gelu,
     "identity": torch.clone,
-}  # fmt: skip
+}
 MODULES: dict[type[nn.Module], str] = {
-    nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.SiLU: "silu", nn.GELU: "gelu", nn.Identity: "identity",
-}  # fmt: skip
+    nn.ReLU: "relu",
+    nn.Sigmoid: "sigmoid",
+    nn.Tanh: "tanh",
+    nn.SiLU: "silu",
+    nn.GELU: "gelu",
+    nn.Identity: "identity",
+}
 DEGREES = {"polynomial2": 2, "polynomial3": 3, "polynomial5": 5}
 
 

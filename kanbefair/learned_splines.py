@@ -65,10 +65,16 @@ def activations(network: Network, x: Tensor, *, curves: int, points: int) -> lis
             y = module.coefficients[0] @ table.T
         widest = y.std(dim=1).argsort(descending=True)[:curves]
         ends = torch.quantile(inputs.flatten().float()[: 2**20], torch.tensor([0.05, 0.95], device=x.device))
-        layers.append({
-            "layer": number, "count": len(y), "x": at.tolist(), "y": y[widest].tolist(), "low": float(ends[0]),
-            "high": float(ends[1]),
-        })  # fmt: skip
+        layers.append(
+            {
+                "layer": number,
+                "count": len(y),
+                "x": at.tolist(),
+                "y": y[widest].tolist(),
+                "low": float(ends[0]),
+                "high": float(ends[1]),
+            }
+        )
     return layers
 
 

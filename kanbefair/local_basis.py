@@ -55,9 +55,12 @@ def _count(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
     size, alive = (shape.grid + shape.order) ** inputs, (shape.order + 1) ** inputs
     dense, sparse = size * (2 * outputs + inputs - 1), alive * (2 * outputs + inputs - 1)
     return LayerCount(
-        parameters=size * outputs, live_parameters=size * outputs, flops=inputs * everywhere + dense,
-        flops_shared=inputs * everywhere + dense, flops_local=inputs * local + sparse,
-    )  # fmt: skip
+        parameters=size * outputs,
+        live_parameters=size * outputs,
+        flops=inputs * everywhere + dense,
+        flops_shared=inputs * everywhere + dense,
+        flops_local=inputs * local + sparse,
+    )
 
 
 register("LocalBasis", LocalBasis, defaults=SPLINE_FIELDS | {"order": 1}, layer_count=_count)

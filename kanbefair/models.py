@@ -102,8 +102,10 @@ def _spline(args: Namespace, runs: int) -> dict[str, object]:
     if not isinstance(ranges[0], (list, tuple)):
         ranges = [ranges] * runs
     return {
-        "grid": args.kan_bspline_grid, "order": args.kan_bspline_order, "grid_ranges": [tuple(map(float, r)) for r in ranges],
-    }  # fmt: skip
+        "grid": args.kan_bspline_grid,
+        "order": args.kan_bspline_order,
+        "grid_ranges": [tuple(map(float, r)) for r in ranges],
+    }
 
 
 RELEASED_STARTS = {(10, 3): (True, True), (20, 3): (True, True)}
@@ -138,16 +140,26 @@ class KANbeFair(Network):
             released = states[min(number, 1)]
         return [
             KANLinear(
-                inputs, outputs, shortcut=shortcut, with_shortcut=[kind != "zero" for kind in self.shortcuts],
-                released=released, scale="scale" not in self.without, bias=self.bias, **_spline(self.args, self.runs),
+                inputs,
+                outputs,
+                shortcut=shortcut,
+                with_shortcut=[kind != "zero" for kind in self.shortcuts],
+                released=released,
+                scale="scale" not in self.without,
+                bias=self.bias,
+                **_spline(self.args, self.runs),
             )
-        ]  # fmt: skip
+        ]
 
     def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
-            family="KAN", widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
-            shortcut=self.shortcuts[run], without=self.without,
-        )  # fmt: skip
+            family="KAN",
+            widths=tuple(self.widths),
+            grid=self.args.kan_bspline_grid,
+            order=self.args.kan_bspline_order,
+            shortcut=self.shortcuts[run],
+            without=self.without,
+        )
 
 
 class MLP(Network):
@@ -173,9 +185,12 @@ class MLP(Network):
 
     def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
-            family="MLP", widths=tuple(self.widths), activation=self.activation, batch_norm=bool(self.args.batch_norm),
+            family="MLP",
+            widths=tuple(self.widths),
+            activation=self.activation,
+            batch_norm=bool(self.args.batch_norm),
             without=self.without,
-        )  # fmt: skip
+        )
 
 
 class BSpline_MLP(Network):
@@ -193,9 +208,13 @@ class BSpline_MLP(Network):
 
     def shape(self, run: int = 0) -> complexity.Shape:
         return complexity.Shape(
-            family=self.family, widths=tuple(self.widths), grid=self.args.kan_bspline_grid, order=self.args.kan_bspline_order,
-            batch_norm=bool(self.args.batch_norm), without=self.without,
-        )  # fmt: skip
+            family=self.family,
+            widths=tuple(self.widths),
+            grid=self.args.kan_bspline_grid,
+            order=self.args.kan_bspline_order,
+            batch_norm=bool(self.args.batch_norm),
+            without=self.without,
+        )
 
 
 class BSpline_First_MLP(BSpline_MLP):
@@ -266,21 +285,33 @@ def build(specs: Sequence[RunSpec], task: Task) -> Network:
     first = specs[0]
     network = REGISTRY[first.model][task.domain == "text"]
     args = Namespace(
-        input_size=task.input_size, output_size=task.output_size, layers_width=list(first.widths),
-        batch_norm=first.batch_norm, activation=first.activation, kan_bspline_grid=first.grid,
-        kan_bspline_order=first.order, kan_shortcut_function=[spec.shortcut for spec in specs] if first.shortcut else None,
-        kan_grid_range=[spec.grid_range for spec in specs], kan_released_start=first.protocol == "published",
+        input_size=task.input_size,
+        output_size=task.output_size,
+        layers_width=list(first.widths),
+        batch_norm=first.batch_norm,
+        activation=first.activation,
+        kan_bspline_grid=first.grid,
+        kan_bspline_order=first.order,
+        kan_shortcut_function=[spec.shortcut for spec in specs] if first.shortcut else None,
+        kan_grid_range=[spec.grid_range for spec in specs],
+        kan_released_start=first.protocol == "published",
         without=first.without,
-    )  # fmt: skip
+    )
     return network(args, stack=len(specs))
 
 
 def network(shape: complexity.Shape) -> Network:
     """A single network of the given shape, drawn from PyTorch's global generator, on a grid range of [-1, 1]."""
     args = Namespace(
-        input_size=shape.widths[0], output_size=shape.widths[-1], layers_width=list(shape.widths[1:-1]),
-        batch_norm=shape.batch_norm, activation=shape.activation, kan_bspline_grid=shape.grid,
-        kan_bspline_order=shape.order, kan_shortcut_function=shape.shortcut, kan_grid_range=(-1.0, 1.0),
+        input_size=shape.widths[0],
+        output_size=shape.widths[-1],
+        layers_width=list(shape.widths[1:-1]),
+        batch_norm=shape.batch_norm,
+        activation=shape.activation,
+        kan_bspline_grid=shape.grid,
+        kan_bspline_order=shape.order,
+        kan_shortcut_function=shape.shortcut,
+        kan_grid_range=(-1.0, 1.0),
         without=shape.without,
-    )  # fmt: skip
+    )
     return REGISTRY[choose("model", shape.family, REGISTRY)][0](args)

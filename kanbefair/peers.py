@@ -67,11 +67,9 @@ class Peer:
 
 PEERS = {
     "pykan": Peer("pykan", "kan", _pykan, _load_pykan, lambda layer, x: layer(x)[0]),
-    "efficient-kan": Peer(
-        "convkan", "convkan", _efficient, _load_efficient, lambda layer, x: layer(x.unsqueeze(0)).squeeze(0)
-    ),
+    "efficient-kan": Peer("convkan", "convkan", _efficient, _load_efficient, lambda layer, x: layer(x.unsqueeze(0)).squeeze(0)),
     "inkan": Peer("inkan", "inkan", _inkan, _load_inkan, lambda layer, x: layer(x), orders=(3,)),
-}  # fmt: skip
+}
 """The KAN paper's own layer; efficient-kan's, which PyPI has in the package convkan; and a fast cubic one."""
 
 

@@ -20,21 +20,42 @@ from kanbefair.outputs import Outputs
 
 PALETTE = seaborn.color_palette("colorblind")
 COLORS = {
-    "KAN": PALETTE[3], "MLP": PALETTE[0], "BSpline_MLP": PALETTE[2], "BSpline_First_MLP": PALETTE[1],
-}  # fmt: skip
+    "KAN": PALETTE[3],
+    "MLP": PALETTE[0],
+    "BSpline_MLP": PALETTE[2],
+    "BSpline_First_MLP": PALETTE[1],
+}
 MARKERS = {"KAN": "o", "MLP": "s", "BSpline_MLP": "^", "BSpline_First_MLP": "v"}
 LABELS = {
-    "parameters": "parameters", "flops": "FLOPs per input", "live_parameters": "trainable values with embedding",
-    "flops_shared": "FLOPs, bases shared", "flops_local": "FLOPs, non-zero bases only",
-    "stack_seconds": "seconds of a run, in a stack", "alone_seconds": "seconds of a run, alone",
-    "accuracy": "test accuracy (%)", "mae": "test mean |error|",
-}  # fmt: skip
+    "parameters": "parameters",
+    "flops": "FLOPs per input",
+    "live_parameters": "trainable values with embedding",
+    "flops_shared": "FLOPs, bases shared",
+    "flops_local": "FLOPs, non-zero bases only",
+    "stack_seconds": "seconds of a run, in a stack",
+    "alone_seconds": "seconds of a run, alone",
+    "accuracy": "test accuracy (%)",
+    "mae": "test mean |error|",
+}
 STYLE = {
-    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7, "xtick.labelsize": 7,
-    "ytick.labelsize": 7, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-    "grid.linewidth": 0.5, "lines.linewidth": 1.4, "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 200,
-    "svg.hashsalt": "kanbefair", "pdf.fonttype": 42,
-}  # fmt: skip
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "kanbefair",
+    "pdf.fonttype": 42,
+}
 PANEL = (2.45, 2.0)
 
 
@@ -94,15 +115,19 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
                 for model in models:
                     points = own[own["model"] == model]
                     axes.plot(
-                        points[kind], points["score"], MARKERS[model], color=COLORS[model], markersize=2.2, alpha=0.28,
-                        markeredgewidth=0, rasterized=len(points) > 2000,
-                    )  # fmt: skip
+                        points[kind],
+                        points["score"],
+                        MARKERS[model],
+                        color=COLORS[model],
+                        markersize=2.2,
+                        alpha=0.28,
+                        markeredgewidth=0,
+                        rasterized=len(points) > 2000,
+                    )
                     own_steps = steps[(steps["dataset"] == datasets[i]) & (steps["model"] == model)]
                     _envelope_band(axes, own_steps, model, points[kind].max())
                 _budget_axes(axes, own, kind, datasets[i], first=i % wrap == 0)
-        handles = [
-            matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models
-        ]  # fmt: skip
+        handles = [matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(models), fontsize=8)
     return figure
 
@@ -168,9 +193,14 @@ def verdict(table: pandas.DataFrame) -> Figure:
                 bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
                 axes.errorbar(row["gain"], y, xerr=bar, fmt=marker, color=color, markersize=4.5, capsize=2.5, linewidth=1.2)
                 axes.annotate(
-                    _gain_text(row), (1.01, y), xycoords=("axes fraction", "data"), va="center", color=color, fontsize=7,
+                    _gain_text(row),
+                    (1.01, y),
+                    xycoords=("axes fraction", "data"),
+                    va="center",
+                    color=color,
+                    fontsize=7,
                     annotation_clip=False,
-                )  # fmt: skip
+                )
             axes.axvline(0, color="0.2", linewidth=0.8)
             axes.set_yticks(range(len(domains)), domains)
             axes.set_ylim(-0.5, len(domains) - 0.5)
@@ -183,7 +213,7 @@ def verdict(table: pandas.DataFrame) -> Figure:
         handles = [
             matplotlib.lines.Line2D([], [], color="0.3", marker=marker, linestyle="", markersize=4.5, label=label)
             for marker, _, label in styles.values()
-        ]  # fmt: skip
+        ]
         figure.legend(handles=handles, loc="outside upper left", ncols=2)
     return figure
 
@@ -201,9 +231,16 @@ def beside(table: pandas.DataFrame) -> Figure:
                 points = own[own["model"] == model].set_index("source").loc[sources]
                 error = [points["score"] - points["low"], points["high"] - points["score"]]
                 axes.errorbar(
-                    numpy.arange(len(sources)) + 0.24 * (m - 0.5), points["score"], yerr=error, fmt=MARKERS[model],
-                    color=COLORS[model], label=model, markersize=5, capsize=2, linewidth=1,
-                )  # fmt: skip
+                    numpy.arange(len(sources)) + 0.24 * (m - 0.5),
+                    points["score"],
+                    yerr=error,
+                    fmt=MARKERS[model],
+                    color=COLORS[model],
+                    label=model,
+                    markersize=5,
+                    capsize=2,
+                    linewidth=1,
+                )
             axes.set_xticks(range(len(sources)), sources)
             axes.set_xlim(-0.6, len(sources) - 0.4)
             axes.set_title(domain)
@@ -243,8 +280,9 @@ def counting(table: pandas.DataFrame) -> Figure:
 
 
 AGREEMENT = {
-    "points": ("difference of at most … points", 0.005, 10), "ratio": ("relative difference of at most …", 1e-5, 10),
-}  # fmt: skip
+    "points": ("difference of at most … points", 0.005, 10),
+    "ratio": ("relative difference of at most …", 1e-5, 10),
+}
 
 
 def agreement(pairs: pandas.DataFrame) -> Figure:

@@ -8,9 +8,19 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 SOURCES = (
-    "specs.py", "data", "basis.py", "csrc", "fused.py", "layers.py", "complexity.py", "models.py", "optim.py", "graphs.py",
-    "step.py", "fit.py",
-)  # fmt: skip
+    "specs.py",
+    "data",
+    "basis.py",
+    "csrc",
+    "fused.py",
+    "layers.py",
+    "complexity.py",
+    "models.py",
+    "optim.py",
+    "graphs.py",
+    "step.py",
+    "fit.py",
+)
 """The files that decide what a training run returns; `commit` is the last one that touched any of them."""
 
 

@@ -20,9 +20,27 @@ from kanbefair.specs import RunSpec
 URL = "https://raw.githubusercontent.com/yu-rp/KANbeFair/203b7fc73a9fa19bb381412f58a2585f7aa47e19/results/results.csv"
 BYTES = 3_467_911
 COLUMNS = [
-    "time", "dataset", "model", "widths", "batch_norm", "activation", "batch_size", "epochs", "lr", "seed", "grid", "order",
-    "shortcut", "grid_range", "train_metric", "test_metric", "parameters", "flops", "seconds", "seconds_per_epoch",
-]  # fmt: skip
+    "time",
+    "dataset",
+    "model",
+    "widths",
+    "batch_norm",
+    "activation",
+    "batch_size",
+    "epochs",
+    "lr",
+    "seed",
+    "grid",
+    "order",
+    "shortcut",
+    "grid_range",
+    "train_metric",
+    "test_metric",
+    "parameters",
+    "flops",
+    "seconds",
+    "seconds_per_epoch",
+]
 SETTINGS = ["widths", "activation", "grid", "order", "shortcut", "grid_range", "lr"]
 EXACT = 1e-6
 """Points of accuracy below which two printed accuracies are the same digits."""
@@ -105,14 +123,23 @@ def spec(row: dict[str, object]) -> RunSpec:
         {"activation": row["activation"]}
         if row["model"] == "MLP"
         else {
-            "grid": int(row["grid"]), "order": int(row["order"]), "shortcut": row["shortcut"],
+            "grid": int(row["grid"]),
+            "order": int(row["order"]),
+            "shortcut": row["shortcut"],
             "grid_range": tuple(map(float, row["grid_range"].split("_"))),
         }
-    )  # fmt: skip
+    )
     return RunSpec(
-        dataset=row["dataset"], model=row["model"], widths=tuple(map(int, row["widths"].split("_"))), protocol="published",
-        seed=int(row["seed"]), epochs=int(row["epochs"]), batch_size=int(row["batch_size"]), lr=float(row["lr"]), **own,
-    )  # fmt: skip
+        dataset=row["dataset"],
+        model=row["model"],
+        widths=tuple(map(int, row["widths"].split("_"))),
+        protocol="published",
+        seed=int(row["seed"]),
+        epochs=int(row["epochs"]),
+        batch_size=int(row["batch_size"]),
+        lr=float(row["lr"]),
+        **own,
+    )
 
 
 def specs(rows: pandas.DataFrame) -> list[RunSpec]:
@@ -166,9 +193,11 @@ def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
         else:
             off = numpy.log(own["ratio"]).abs()
             row |= {
-                "within 0.1 %": off <= 0.001, "within 0.2 %": off <= 0.002, "within 5 %": off <= 0.05,
+                "within 0.1 %": off <= 0.001,
+                "within 0.2 %": off <= 0.002,
+                "within 5 %": off <= 0.05,
                 "within 1.1 times": off <= numpy.log(1.1),
-            }  # fmt: skip
+            }
         rows.append({name: 100 * value.mean() if isinstance(value, pandas.Series) else value for name, value in row.items()})
     return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=["domain", "model", "rows"])
 

@@ -263,7 +263,9 @@ def answer(claim: pandas.DataFrame, table: pandas.DataFrame, gain: pandas.DataFr
     `remedies` and the `summary` of the peaks."""
     naive = table[(table["strategy"] == "naive") & (table["optimizer_state"] == "carried")]
     parts = {
-        "Does KAN forget more?": _who(claim), "When?": _when(naive), "Why?": _why(naive, peaks),
+        "Does KAN forget more?": _who(claim),
+        "When?": _when(naive),
+        "Why?": _why(naive, peaks),
         "Does a remedy help KAN more than MLP?": _remedy(gain),
-    }  # fmt: skip
+    }
     return Markdown("\n\n".join(f"### {title}\n" + "\n".join([lines[0], "", *lines[1:]]) for title, lines in parts.items()))

@@ -23,8 +23,10 @@ from kanbefair.outputs import writable
 VARIABLE, VALUE = "MKL_CBWR", "COMPATIBLE"
 SETTINGS = ["dataset", "widths", "activation", "lr"]
 PAIRS = {
-    "ours = released": ("ours", "released"), "other = released": ("other", "released"), "ours = other": ("ours", "other"),
-}  # fmt: skip
+    "ours = released": ("ours", "released"),
+    "other = released": ("other", "released"),
+    "ours = other": ("ours", "other"),
+}
 
 
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = extended.FOLDER) -> None:
@@ -44,9 +46,10 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = ext
     options = {"data_dir": data_dir, "workers": workers, "label": "rounded otherwise"}
     other = sweep.run(specs, runs=out / "runs" / "rounding", **options).set_index("key")
     table = chosen[SETTINGS].assign(
-        released=chosen["test_metric"], ours=chosen["key"].map(reruns["test_metric_last"]),
+        released=chosen["test_metric"],
+        ours=chosen["key"].map(reruns["test_metric_last"]),
         other=chosen["key"].map(other["test_metric_last"]),
-    )  # fmt: skip
+    )
     extended.write(table, out / "rounding.csv")
 
 

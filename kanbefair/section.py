@@ -14,9 +14,11 @@ from kanbefair.specs import RunSpec
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 EQUAL = {
-    "parameters": "equal parameters", "flops": "equal FLOPs", "stack_seconds": "equal time in a stack",
+    "parameters": "equal parameters",
+    "flops": "equal FLOPs",
+    "stack_seconds": "equal time in a stack",
     "alone_seconds": "equal time alone",
-}  # fmt: skip
+}
 """Budgets in words."""
 
 
@@ -34,9 +36,14 @@ class Section:
         """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written."""
         missing = len(sweep.Store(self.outputs.runs).missing(specs))
         table = sweep.run(
-            specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers, label=name,
+            specs,
+            runs=self.outputs.runs,
+            data_dir=self.data_dir,
+            device=self.device,
+            workers=self.workers,
+            label=name,
             train=train,
-        )  # fmt: skip
+        )
         counts = {"runs": len(table), "trained": missing}
         display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
         return self.outputs.write(name, table)

@@ -11,8 +11,17 @@ from typing import ClassVar
 from kanbefair.errors import InputError, choose
 
 ACTIVATIONS = (
-    "relu", "square_relu", "sigmoid", "tanh", "silu", "gelu", "identity", "polynomial2", "polynomial3", "polynomial5",
-)  # fmt: skip
+    "relu",
+    "square_relu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "identity",
+    "polynomial2",
+    "polynomial3",
+    "polynomial5",
+)
 SHORTCUTS = ("silu", "identity", "zero")
 OPTIMIZERS = ("adam", "lbfgs", "sgd")
 LOSSES = ("cross_entropy", "mse")
@@ -97,9 +106,12 @@ class RunSpec:
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"lr is {self.lr!r}; it must be a number above 0")
         for name, allowed in (
-            ("protocol", PROTOCOLS), ("optimizer", OPTIMIZERS), ("loss", LOSSES), ("activation", ACTIVATIONS),
+            ("protocol", PROTOCOLS),
+            ("optimizer", OPTIMIZERS),
+            ("loss", LOSSES),
+            ("activation", ACTIVATIONS),
             ("shortcut", SHORTCUTS),
-        ):  # fmt: skip
+        ):
             if getattr(self, name) is not None:
                 choose(name, getattr(self, name), allowed)
         for part in self.without or ():

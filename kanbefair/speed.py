@@ -132,8 +132,10 @@ def limits(device: str = "cpu", size: int | None = None) -> dict[str, float]:
     source, target = (torch.zeros(32 * size**2 // 2, device=device) for _ in range(2))
     one = torch.zeros(1, device=device)
     runs = {
-        "product": lambda: torch.mm(a, b, out=c), "copy": lambda: target.copy_(source), "call": lambda: one.add_(1.0),
-    }  # fmt: skip
+        "product": lambda: torch.mm(a, b, out=c),
+        "copy": lambda: target.copy_(source),
+        "call": lambda: one.add_(1.0),
+    }
     best = {name: times.min() for name, times in interleaved(runs, repeats=9, device=device).items()}
     return {
         "gflops": float(2e-9 * size**3 / best["product"]),

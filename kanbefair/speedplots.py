@@ -13,9 +13,14 @@ from kanbefair.plots import COLORS, MARKERS, PALETTE, STYLE, multiples, new_figu
 from kanbefair.section import EQUAL
 
 LAYERS = {
-    OURS: (PALETTE[3], "o"), PLAIN: (PALETTE[9], "s"), LINEAR: ("0.35", "|"), "linear": ("0.35", "s"),
-    "pykan": (PALETTE[4], "^"), "efficient-kan": (PALETTE[2], "v"), "inkan": (PALETTE[0], "D"),
-}  # fmt: skip
+    OURS: (PALETTE[3], "o"),
+    PLAIN: (PALETTE[9], "s"),
+    LINEAR: ("0.35", "|"),
+    "linear": ("0.35", "s"),
+    "pykan": (PALETTE[4], "^"),
+    "efficient-kan": (PALETTE[2], "v"),
+    "inkan": (PALETTE[0], "D"),
+}
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
@@ -62,15 +67,18 @@ def layers(table: pandas.DataFrame) -> Figure:
         handles += [
             Line2D([], [], color="0.2", marker="o", linestyle="", markersize=4, label="silu shortcut"),
             Line2D([], [], color="0.2", marker="o", linestyle="", markersize=4, markerfacecolor="white", label="spline alone"),
-        ]  # fmt: skip
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 
 TITLES = {
-    "G": "grid size G", "K": "spline order K", "width": "inputs = outputs", "batch": "rows of a batch",
+    "G": "grid size G",
+    "K": "spline order K",
+    "width": "inputs = outputs",
+    "batch": "rows of a batch",
     "stack": "runs in a stack (width 5)",
-}  # fmt: skip
+}
 
 
 def growth(table: pandas.DataFrame) -> Figure:
@@ -85,9 +93,16 @@ def growth(table: pandas.DataFrame) -> Figure:
                 color, marker = LAYERS[layer]
                 error = [points["times"] - points["times_low"], points["times_high"] - points["times"]]
                 axes.errorbar(
-                    points["value"], points["times"], yerr=error, color=color, marker=marker, markersize=3.5, linewidth=1.2,
-                    elinewidth=0.8, label="linear layer of equal parameters" if layer == "linear" else layer,
-                )  # fmt: skip
+                    points["value"],
+                    points["times"],
+                    yerr=error,
+                    color=color,
+                    marker=marker,
+                    markersize=3.5,
+                    linewidth=1.2,
+                    elinewidth=0.8,
+                    label="linear layer of equal parameters" if layer == "linear" else layer,
+                )
             values = numpy.array(sorted(set(own["value"])), dtype=float)
             axes.plot(values, values / values[0], "--", color="0.6", linewidth=0.9, label="in proportion to the size")
             axes.set(xscale="log", yscale="log", xlabel=TITLES[name])
@@ -109,7 +124,7 @@ def rates(table: pandas.DataFrame) -> Figure:
         "shared batches": (0.07, "o", "white", (table["batches"] == "shared") & fair),
         "published protocol": (-0.07, "D", "white", ~fair & ~table["train_curve"]),
         "published, training curve": (-0.21, "D", PALETTE[3], table["train_curve"]),
-    }  # fmt: skip
+    }
     with matplotlib.rc_context(STYLE):
         left, right = panels[0]
         for kind, (shift, marker, face, chosen) in kinds.items():
@@ -119,9 +134,7 @@ def rates(table: pandas.DataFrame) -> Figure:
             left.plot(own["runs_an_hour"], y, marker, label=f"here, {kind}", **style)
         once = table.drop_duplicates("run")
         y = once["run"].map(names.index)
-        left.plot(once["prototype"], y, "s", color=PALETTE[0], markersize=4.5, label="prototype, 2 cores (recorded)")
         left.plot(once["original"], y, "x", color="0.3", markersize=5, label="authors (recorded)")
-        left.plot(once["goal"], y, "|", color="0.3", markersize=11, label="goal, 2 cores")
         left.set_xscale("log")
         left.set_xlabel(f"runs an hour ({table['workers'].iloc[0]} workers)")
         own = table[kinds["own batches"][-1]]
@@ -174,9 +187,15 @@ def verdict(table: pandas.DataFrame) -> Figure:
                 gain, low, high = row["gain"], row["low"], row["high"]
                 color = COLORS.get(row["winner"], "0.4")
                 axes.errorbar(
-                    gain, names.index(row["budget"]), xerr=[[gain - low], [high - gain]], fmt="o", color=color, capsize=2.5,
-                    markersize=4.5, linewidth=1.2,
-                )  # fmt: skip
+                    gain,
+                    names.index(row["budget"]),
+                    xerr=[[gain - low], [high - gain]],
+                    fmt="o",
+                    color=color,
+                    capsize=2.5,
+                    markersize=4.5,
+                    linewidth=1.2,
+                )
             axes.axvline(0, color="0.2", linewidth=0.8)
             axes.set_title(domain)
             axes.set_xlabel("error of MLP ÷ error of KAN" if errors else "accuracy of KAN − MLP, points")
@@ -186,6 +205,6 @@ def verdict(table: pandas.DataFrame) -> Figure:
         handles = [
             Line2D([], [], color=COLORS.get(n, "0.4"), marker="o", linestyle="", label=label)
             for n, label in (("KAN", "KAN wins"), ("MLP", "MLP wins"), ("tie", "tie"))
-        ]  # fmt: skip
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure

@@ -110,12 +110,25 @@ def verdict(
         units = table.groupby(over)["gain"].mean().dropna()
         gain, low, high = interval(units)
         winner = "KAN" if low > 0 else "MLP" if high < 0 else "tie"
-        rows.append({
-            "domain": domain, "metric": table["metric"].iloc[0], "budget": budget, "gain": gain, "low": low, "high": high,
-            "winner": winner, "interval_over": over, "units": len(units), "datasets": table["dataset"].nunique(),
-            "seeds": table["seed"].nunique(), "tries_KAN": _tries(runs, "KAN"), "tries_MLP": _tries(runs, "MLP"),
-            "budget_low": table["low"].min(), "budget_high": table["high"].max(),
-        })  # fmt: skip
+        rows.append(
+            {
+                "domain": domain,
+                "metric": table["metric"].iloc[0],
+                "budget": budget,
+                "gain": gain,
+                "low": low,
+                "high": high,
+                "winner": winner,
+                "interval_over": over,
+                "units": len(units),
+                "datasets": table["dataset"].nunique(),
+                "seeds": table["seed"].nunique(),
+                "tries_KAN": _tries(runs, "KAN"),
+                "tries_MLP": _tries(runs, "MLP"),
+                "budget_low": table["low"].min(),
+                "budget_high": table["high"].max(),
+            }
+        )
     return pandas.DataFrame(rows)
 
 

@@ -14,8 +14,13 @@ from kanbefair.outputs import PROFILES
 from kanbefair.specs import RunSpec, grid
 
 SMOOTH = [
-    "Special_ellipkinc", "Special_ellipeinc", "Special_lpmv0", "Special_lpmv1", "Special_sphharm01", "Special_sphharm02",
-]  # fmt: skip
+    "Special_ellipkinc",
+    "Special_ellipeinc",
+    "Special_lpmv0",
+    "Special_lpmv1",
+    "Special_sphharm01",
+    "Special_sphharm02",
+]
 SEEDS = [1, 2, 3, 4, 5]
 FAIR_LRS = [1e-2, 1e-3]
 PAPER_LRS = [1e-3, 1e-4]
@@ -53,19 +58,29 @@ def _paper_grid(
     return [
         *grid(model="MLP", widths=mlp, activation=["relu", "gelu"], epochs=epochs[0], **common),
         *grid(
-            model="KAN", widths=kan, grid=grids, order=orders, shortcut=["silu", "identity", "zero"], grid_range=ranges,
-            epochs=epochs[1], **common,
+            model="KAN",
+            widths=kan,
+            grid=grids,
+            order=orders,
+            shortcut=["silu", "identity", "zero"],
+            grid_range=ranges,
+            epochs=epochs[1],
+            **common,
         ),
-    ]  # fmt: skip
+    ]
 
 
 _WIDE = {"mlp": _one_hidden(32, 64, 128, 256, 512, 1024), "kan": _one_hidden(2, 4, 8, 16), "grids": [3, 5, 10, 20]}
 _IMAGE = _WIDE | {"orders": [2, 3, 5], "ranges": [(-1, 1), (-2, 2), (-4, 4)], "epochs": (20, 20)}
 _TABLE = _WIDE | {"orders": [3, 5], "ranges": [(-2, 2), (-4, 4)], "epochs": (20, 10)}
 _FORMULA = {
-    "mlp": _deep(5, 50, 100), "kan": _deep(5), "grids": [3, 5, 10, 20, 50], "orders": [2, 3, 5], "ranges": [(-1, 1)],
+    "mlp": _deep(5, 50, 100),
+    "kan": _deep(5),
+    "grids": [3, 5, 10, 20, 50],
+    "orders": [2, 3, 5],
+    "ranges": [(-1, 1)],
     "epochs": (500, 500),
-}  # fmt: skip
+}
 
 PAPER_DATASETS = {
     "symbolic": [*SMOOTH, "Special_jv", "Special_yv", "Special_kv", "Special_iv"],
@@ -82,35 +97,45 @@ STUDIES = {
             "embedded": [*SMOOTH, "Special_jv", "Special_iv", "Special_yv_bounded", "Special_kv_bounded"],
         },
         epochs={"smoke": 3, "embedded": 120},
-        kan=[(5,), (5, 5)], splines=[(3, (-1, 1)), (10, (-1, 1))],
-        mlp=[(8, 8), (20, 20), (40, 40), (80, 80)], activation="gelu",
+        kan=[(5,), (5, 5)],
+        splines=[(3, (-1, 1)), (10, (-1, 1))],
+        mlp=[(8, 8), (20, 20), (40, 40), (80, 80)],
+        activation="gelu",
         paper=_FORMULA,
     ),
     "tabular": Study(
         datasets={"smoke": ["WineRecognition"], "embedded": ["WineRecognition", "BreastCancer"]},
         epochs={"smoke": 3, "embedded": 150},
-        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(8, 16, 32, 64, 160, 512), paper=_TABLE,
+        kan=_one_hidden(2, 4, 8),
+        splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(8, 16, 32, 64, 160, 512),
+        paper=_TABLE,
     ),
     "vision": Study(
         datasets={"smoke": ["Digits"], "embedded": ["Digits"]},
         epochs={"smoke": 2, "embedded": 50},
-        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(8, 16, 32, 64, 160, 512), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8),
+        splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(8, 16, 32, 64, 160, 512),
+        paper=_IMAGE,
     ),
     "text": Study(
         datasets={"smoke": ["Docstrings"], "embedded": ["Docstrings"]},
         epochs={"smoke": 1, "embedded": 15},
-        kan=_one_hidden(2, 4, 8), splines=[(3, (-1, 1)), (10, (-2, 2))],
-        mlp=_one_hidden(4, 8, 16, 32, 64, 96), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8),
+        splines=[(3, (-1, 1)), (10, (-2, 2))],
+        mlp=_one_hidden(4, 8, 16, 32, 64, 96),
+        paper=_IMAGE,
     ),
     "audio": Study(
         datasets={"smoke": ["SpokenDigits"], "embedded": ["SpokenDigits", "SpokenDigitsMel"]},
         epochs={"smoke": 1, "embedded": 15},
-        kan=_one_hidden(2, 4, 8), splines=[(3, (-2, 2)), (10, (-4, 4))],
-        mlp=_one_hidden(4, 8, 16, 32, 96, 448), paper=_IMAGE,
+        kan=_one_hidden(2, 4, 8),
+        splines=[(3, (-2, 2)), (10, (-4, 4))],
+        mlp=_one_hidden(4, 8, 16, 32, 96, 448),
+        paper=_IMAGE,
     ),
-}  # fmt: skip
+}
 
 
 def specs(section: str, profile: str, datasets: list[str] | None = None) -> list[RunSpec]:
@@ -121,9 +146,11 @@ def specs(section: str, profile: str, datasets: list[str] | None = None) -> list
         return _paper_grid(datasets or PAPER_DATASETS[section], **study.paper)
     small = profile == "smoke"
     common = {
-        "dataset": datasets or study.datasets[profile], "epochs": study.epochs[profile],
-        "seed": SEEDS[:2] if small else SEEDS, "lr": FAIR_LRS[:1] if small else FAIR_LRS,
-    }  # fmt: skip
+        "dataset": datasets or study.datasets[profile],
+        "epochs": study.epochs[profile],
+        "seed": SEEDS[:2] if small else SEEDS,
+        "lr": FAIR_LRS[:1] if small else FAIR_LRS,
+    }
     kan, mlp = (study.kan[:2], study.mlp[:4]) if small else (study.kan, study.mlp)
     return [
         *(s for g, ends in study.splines for s in grid(model="KAN", widths=kan, grid=g, grid_range=ends, **common)),

@@ -147,9 +147,10 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
         alike[spec.stack_key()].append(spec)
     groups = [
         sorted(own, key=lambda spec: spec.grid_range or ())
-        for group in alike.values() for family in _families(group, data_dir)
+        for group in alike.values()
+        for family in _families(group, data_dir)
         for own in _by_seed([spec for spec in group if spec.dataset in family], task_of(group[0], data_dir).input_size)
-    ]  # fmt: skip
+    ]
     stacks = []
     for group in groups:
         task = task_of(group[0], data_dir)

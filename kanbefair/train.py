@@ -46,15 +46,27 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
     """The run that the flags describe; flags that the model does not read are left out."""
     model = args.model.removesuffix("_Text")
     own = {
-        "activation": args.activation_name, "batch_norm": args.batch_norm, "grid": args.kan_bspline_grid,
-        "order": args.kan_bspline_order, "shortcut": args.kan_shortcut_name, "grid_range": tuple(args.kan_grid_range),
-    }  # fmt: skip
+        "activation": args.activation_name,
+        "batch_norm": args.batch_norm,
+        "grid": args.kan_bspline_grid,
+        "order": args.kan_bspline_order,
+        "shortcut": args.kan_shortcut_name,
+        "grid_range": tuple(args.kan_grid_range),
+    }
     read = MODEL_FIELDS[choose("model", model, MODEL_FIELDS)]
     return RunSpec(
-        dataset=args.dataset, model=model, widths=tuple(args.layers_width), protocol=args.protocol, seed=args.seed,
-        epochs=args.epochs, batch_size=args.batch_size, lr=args.lr, optimizer=args.optimizer, loss=args.loss,
+        dataset=args.dataset,
+        model=model,
+        widths=tuple(args.layers_width),
+        protocol=args.protocol,
+        seed=args.seed,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        lr=args.lr,
+        optimizer=args.optimizer,
+        loss=args.loss,
         **{name: value for name, value in own.items() if name in read},
-    )  # fmt: skip
+    )
 
 
 def run(args: argparse.Namespace) -> dict:

@@ -18,8 +18,17 @@ from pathlib import Path
 OUTPUT = Path(__file__).parents[1] / "kanbefair" / "data" / "embedded" / "docstrings.tsv.gz"
 LIBRARIES = ("numpy", "scipy", "sklearn", "pandas")
 NOT_THEIR_OWN = {
-    "tests", "testing", "conftest.py", "distutils", "f2py", "externals", "_external", "_lib", "_libs", "_examples",
-}  # fmt: skip
+    "tests",
+    "testing",
+    "conftest.py",
+    "distutils",
+    "f2py",
+    "externals",
+    "_external",
+    "_lib",
+    "_libs",
+    "_examples",
+}
 """Folders and files with tests, vendored code, or code that not every Python version has."""
 
 ROWS = {"test": 180, "valid": 140, "train": 560}

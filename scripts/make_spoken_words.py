@@ -32,12 +32,42 @@ from tqdm.auto import tqdm
 OUTPUT = Path(__file__).parents[1] / "kanbefair" / "data" / "embedded" / "spoken_words.npz"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ACCENTS = (
-    "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp", "en-us", "en-us-nyc", "en-029",
-)  # fmt: skip
+    "en-gb",
+    "en-gb-scotland",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-gb-x-rp",
+    "en-us",
+    "en-us-nyc",
+    "en-029",
+)
 VOICES = (
-    "f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "klatt", "klatt2", "klatt4", "Alex",
-    "Andrea", "Annie", "belinda", "david", "linda", "Michael", "paul", "steph",
-)  # fmt: skip
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "klatt",
+    "klatt2",
+    "klatt4",
+    "Alex",
+    "Andrea",
+    "Annie",
+    "belinda",
+    "david",
+    "linda",
+    "Michael",
+    "paul",
+    "steph",
+)
 PARTS = ("train", "valid", "test")
 SEED = 0
 WAVE_RATE, WAVE_SAMPLES = 1000, 1000
@@ -108,9 +138,14 @@ def main(output: Path = OUTPUT) -> None:
         mels.append(mel(word, rate, generator))
     digits, accents, voices = numpy.array(clips, dtype=numpy.uint8).T[:3]
     numpy.savez_compressed(
-        output, wave=torch.stack(waves).numpy(), mel=torch.stack(mels).numpy(), digit=digits, accent=accents,
-        voice=voices, part=numpy.array([part(voice) for voice in voices], dtype=numpy.uint8),
-    )  # fmt: skip
+        output,
+        wave=torch.stack(waves).numpy(),
+        mel=torch.stack(mels).numpy(),
+        digit=digits,
+        accent=accents,
+        voice=voices,
+        part=numpy.array([part(voice) for voice in voices], dtype=numpy.uint8),
+    )
     print(f"{output}: {len(clips):,} clips, {output.stat().st_size:,} bytes")
 
 

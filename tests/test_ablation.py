@@ -217,10 +217,15 @@ def test_real_datasets_are_taken_where_their_files_are(tmp_path):
 
 
 def test_the_papers_tops_stand_beside_ours():
-    scores = pandas.DataFrame({
-        "dataset": ["Bank"] * 4, "variant": ["BSpline_MLP"] * 4, "size": [2, 2, 4, 4], "score": [90.0, 91.0, 88.0, 89.0],
-        "live_parameters": [100, 100, 200, 200],
-    })  # fmt: skip
+    scores = pandas.DataFrame(
+        {
+            "dataset": ["Bank"] * 4,
+            "variant": ["BSpline_MLP"] * 4,
+            "size": [2, 2, 4, 4],
+            "score": [90.0, 91.0, 88.0, 89.0],
+            "live_parameters": [100, 100, 200, 200],
+        }
+    )
     table = effects.beside_tops(scores).set_index(["dataset", "model"])
     row = table.loc[("Bank", "BSpline_MLP")]
     assert row["paper"] == 90.69 and row["here"] == 90.5 and row["live_parameters"] == 100

@@ -15,9 +15,14 @@ from kanbefair.outputs import PROJECT
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 TOKEN = "kanbefair"
 PATIENCE = 120
 
@@ -40,21 +45,37 @@ def lab(tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     papermill.execute_notebook(
-        PROJECT / "notebooks" / "03_symbolic.ipynb", folder / "03_symbolic.ipynb", prepare_only=True, progress_bar=False,
+        PROJECT / "notebooks" / "03_symbolic.ipynb",
+        folder / "03_symbolic.ipynb",
+        prepare_only=True,
+        progress_bar=False,
         parameters={"profile": "smoke", "out": str(tmp_path / "out"), "workers": 1},
-    )  # fmt: skip
+    )
     places = {
         name: str(tmp_path / name.lower())
         for name in (
-            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
-            "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR",
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+            "IPYTHONDIR",
         )
-    }  # fmt: skip
+    }
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
-        f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.extension_manager=readonly",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--port=0",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+    ]
     with (tmp_path / "jupyter.log").open("w") as log:
         server = subprocess.Popen(command, env=os.environ | places, stdout=log, stderr=log)
         try:

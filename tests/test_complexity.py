@@ -10,8 +10,14 @@ from kanbefair.errors import InputError
 from kanbefair.specs import ACTIVATIONS, SHORTCUTS
 
 SIZES = {
-    "Bank": (16, 2), "Bean": (16, 7), "Income": (14, 2), "Rice": (7, 2), "Spam": (57, 2), "Wine": (11, 7), "FMNIST": (784, 10),
-}  # fmt: skip
+    "Bank": (16, 2),
+    "Bean": (16, 7),
+    "Income": (14, 2),
+    "Rice": (7, 2),
+    "Spam": (57, 2),
+    "Wine": (11, 7),
+    "FMNIST": (784, 10),
+}
 """Inputs and outputs of the datasets of the released rows; those not named are functions of two variables."""
 SPLINE = {"grid": 20, "order": 5}
 SHAPES = [
@@ -38,22 +44,34 @@ def test_the_papers_example():
 
 def test_the_prices_of_activations():
     assert ACTIVATION_FLOPS == {
-        "zero": 0, "identity": 0, "relu": 1, "square_relu": 2, "sigmoid": 4, "silu": 5, "tanh": 6, "gelu": 14,
-        "polynomial2": 5, "polynomial3": 9, "polynomial5": 20,
-    }  # fmt: skip
+        "zero": 0,
+        "identity": 0,
+        "relu": 1,
+        "square_relu": 2,
+        "sigmoid": 4,
+        "silu": 5,
+        "tanh": 6,
+        "gelu": 14,
+        "polynomial2": 5,
+        "polynomial3": 9,
+        "polynomial5": 20,
+    }
 
 
-@pytest.mark.parametrize(("shape", "parameters", "flops"), [
-    # 3 -> 2 -> 1, worked by hand from protocol.md; the spline term 9K(G+1.5K)+2G-2.5K+1 is 34 for G=2, K=1
-    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="zero"), 6 * 5 + 2 + 2 * 5 + 1, 8 * 34),
-    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="identity"), 6 * 6 + 2 + 2 * 6 + 1, 8 * 34 + 16),
-    (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="silu"), 51, 8 * 34 + 16 + 5 * 5),
-    (Shape(family="MLP", widths=(3, 2, 1), activation="gelu"), 11, 12 + 28 + 4 + 14),
-    (Shape(family="MLP", widths=(3, 2, 1), activation="gelu", batch_norm=True), 11 + 6, 58 + 12),
-    (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 6 + 3 + 3, 12 + 2 * 32 + 4 + 32),
-    (Shape(family="BSpline_First_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 9 + 3 + 6, 12 + 3 * 32 + 4 + 2 * 32),
-    (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1, batch_norm=True), 20 + 6, 112 + 12),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "parameters", "flops"),
+    [
+        # 3 -> 2 -> 1, worked by hand from protocol.md; the spline term 9K(G+1.5K)+2G-2.5K+1 is 34 for G=2, K=1
+        (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="zero"), 6 * 5 + 2 + 2 * 5 + 1, 8 * 34),
+        (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="identity"), 6 * 6 + 2 + 2 * 6 + 1, 8 * 34 + 16),
+        (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="silu"), 51, 8 * 34 + 16 + 5 * 5),
+        (Shape(family="MLP", widths=(3, 2, 1), activation="gelu"), 11, 12 + 28 + 4 + 14),
+        (Shape(family="MLP", widths=(3, 2, 1), activation="gelu", batch_norm=True), 11 + 6, 58 + 12),
+        (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 6 + 3 + 3, 12 + 2 * 32 + 4 + 32),
+        (Shape(family="BSpline_First_MLP", widths=(3, 2, 1), grid=2, order=1), 8 + 9 + 3 + 6, 12 + 3 * 32 + 4 + 2 * 32),
+        (Shape(family="BSpline_MLP", widths=(3, 2, 1), grid=2, order=1, batch_norm=True), 20 + 6, 112 + 12),
+    ],
+)
 def test_formulas_worked_by_hand(shape, parameters, flops):
     counts = count(shape)
     assert 9 * 1 * (2 + 1.5 * 1) + 2 * 2 - 2.5 * 1 + 1 == 34
@@ -193,13 +211,18 @@ def test_match_meets_the_papers_mlp_and_says_how_near_it_comes():
     assert smallest.ratio == 805 / 5
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"budget": 0}, "budget is 0"), ({"budget": -4}, "budget is -4"), ({"budget": math.nan}, "budget is nan"),
-    ({"budget": math.inf}, "budget is inf"),
-    ({"kind": "flop"}, "unknown count 'flop'; did you mean 'flops'"),
-    ({"family": "KAM"}, "unknown family 'KAM'; did you mean 'KAN'"),
-    ({"vary": "widths"}, "unknown size to vary 'widths'; did you mean 'width'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"budget": 0}, "budget is 0"),
+        ({"budget": -4}, "budget is -4"),
+        ({"budget": math.nan}, "budget is nan"),
+        ({"budget": math.inf}, "budget is inf"),
+        ({"kind": "flop"}, "unknown count 'flop'; did you mean 'flops'"),
+        ({"family": "KAM"}, "unknown family 'KAM'; did you mean 'KAN'"),
+        ({"vary": "widths"}, "unknown size to vary 'widths'; did you mean 'width'"),
+    ],
+)
 def test_match_refuses_what_it_does_not_know(change, words):
     good = {"budget": 100, "kind": "flops", "family": "MLP", "input_size": 3, "output_size": 2, "activation": "relu"}
     with pytest.raises(InputError, match=words.replace("?", ".")):

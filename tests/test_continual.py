@@ -18,9 +18,16 @@ from kanbefair.strategies import Anchored, Rehearsal, fisher, knot_use, overlap,
 
 PAIRS = ((0, 1), (2, 3), (4, 5))
 SMALL = {
-    "dataset": "Digits", "stream": "classes", "groups": PAIRS, "model": "MLP", "widths": (16,), "epochs": 3, "lr": 1e-2,
-    "batch_size": 32, "seed": 1,
-}  # fmt: skip
+    "dataset": "Digits",
+    "stream": "classes",
+    "groups": PAIRS,
+    "model": "MLP",
+    "widths": (16,),
+    "epochs": 3,
+    "lr": 1e-2,
+    "batch_size": 32,
+    "seed": 1,
+}
 KAN = {"model": "KAN", "widths": (3,), "grid": 3}
 
 
@@ -41,9 +48,12 @@ def test_metrics_of_a_hand_worked_accuracy_matrix():
     # learned 90, 80, 70; task 1 falls to 30 after a best of 90, task 2 from 80 to 60
     r = numpy.array([[90.0, 10, 20], [50, 80, 0], [30, 60, 70]])
     assert summary(r, "accuracy") == {
-        "average": pytest.approx(160 / 3), "learned": pytest.approx(80), "backward": pytest.approx(-40),
-        "backward_paper": pytest.approx(-80 / 3), "forgetting": pytest.approx(40),
-    }  # fmt: skip
+        "average": pytest.approx(160 / 3),
+        "learned": pytest.approx(80),
+        "backward": pytest.approx(-40),
+        "backward_paper": pytest.approx(-80 / 3),
+        "forgetting": pytest.approx(40),
+    }
 
 
 def test_forgetting_counts_from_the_best_and_backward_transfer_from_the_diagonal():
@@ -58,9 +68,12 @@ def test_forgetting_counts_from_the_best_and_backward_transfer_from_the_diagonal
 def test_for_errors_forgetting_is_positive_when_the_error_grows():
     r = numpy.array([[0.1, 9.0], [0.4, 0.2]])
     assert summary(r, "mae") == {
-        "average": pytest.approx(0.3), "learned": pytest.approx(0.15), "backward": pytest.approx(-0.3),
-        "backward_paper": pytest.approx(-0.15), "forgetting": pytest.approx(0.3),
-    }  # fmt: skip
+        "average": pytest.approx(0.3),
+        "learned": pytest.approx(0.15),
+        "backward": pytest.approx(-0.3),
+        "backward_paper": pytest.approx(-0.15),
+        "forgetting": pytest.approx(0.3),
+    }
 
 
 def test_class_tasks_hold_their_classes_renumbered_over_shared_outputs(digits):
@@ -105,10 +118,11 @@ def test_replay_of_the_whole_history_is_joint_training(digits):
     joint, replay, less = (
         train([spec(**kind)], digits)[0]
         for kind in (
-            {"strategy": "joint"}, {"strategy": "replay", "buffer": history},
+            {"strategy": "joint"},
+            {"strategy": "replay", "buffer": history},
             {"strategy": "replay", "buffer": history // 2},
         )
-    )  # fmt: skip
+    )
     assert numpy.array_equal(matrix(joint), matrix(replay))
     assert not numpy.array_equal(matrix(joint), matrix(less))
 
@@ -203,9 +217,16 @@ def test_a_grid_update_keeps_the_function_on_the_rows_it_sees():
 def test_on_one_dimension_local_knots_forget_nothing_and_a_base_branch_forgets():
     task = load("Peaks_1d")
     common = {
-        "dataset": "Peaks_1d", "stream": "peaks", "model": "KAN", "widths": (), "grid": 100, "epochs": 40, "lr": 0.03,
-        "optimizer_state": "reset", "batch_size": 32,
-    }  # fmt: skip
+        "dataset": "Peaks_1d",
+        "stream": "peaks",
+        "model": "KAN",
+        "widths": (),
+        "grid": 100,
+        "epochs": 40,
+        "lr": 0.03,
+        "optimizer_state": "reset",
+        "batch_size": 32,
+    }
     local = train([ContinualSpec(**common, shortcut="zero", without=("scale", "bias"))], task)[0]
     based = train([ContinualSpec(**common, shortcut="silu", without=("scale", "bias"))], task)[0]
     assert local["overlap"] < 0.02
@@ -340,22 +361,37 @@ def _table(rows: list[tuple]) -> pandas.DataFrame:
         "test_forgetting",
     ]
     common = {
-        "dataset": "Digits", "stream_name": "3 × 2 classes", "method": "Adam", "optimizer_state": "carried",
-        "metric": "accuracy", "overlap": 0.5, "live_parameters": 100, "test_backward": 0.0, "test_backward_paper": 0.0,
-    }  # fmt: skip
+        "dataset": "Digits",
+        "stream_name": "3 × 2 classes",
+        "method": "Adam",
+        "optimizer_state": "carried",
+        "metric": "accuracy",
+        "overlap": 0.5,
+        "live_parameters": 100,
+        "test_backward": 0.0,
+        "test_backward_paper": 0.0,
+    }
     table = pandas.DataFrame(rows, columns=names).assign(**common)
     return table.assign(valid_learned=table["test_learned"])
 
 
 NAN = math.nan
-RUNS = _table([
-    ("KAN", "naive", NAN, 0.1, 1, 30, 31, 95, 60), ("KAN", "naive", NAN, 0.1, 2, 34, 33, 95, 64),
-    ("KAN", "naive", NAN, 0.2, 1, 99, 98, 99, 1), ("KAN", "naive", NAN, 0.2, 2, NAN, NAN, NAN, NAN),
-    ("KAN", "ewc", 1.0, 0.1, 1, 40, 41, 90, 40), ("KAN", "ewc", 1.0, 0.1, 2, 42, 43, 90, 40),
-    ("KAN", "ewc", 9.0, 0.1, 1, 50, 51, 80, 20), ("KAN", "ewc", 9.0, 0.1, 2, 20, 21, 80, 20),
-    ("MLP relu", "naive", NAN, 0.1, 1, 50, 50, 95, 40), ("MLP relu", "naive", NAN, 0.1, 2, 54, 55, 95, 42),
-    ("MLP relu", "ewc", 1.0, 0.1, 1, 60, 60, 95, 30), ("MLP relu", "ewc", 1.0, 0.1, 2, 64, 68, 95, 32),
-])  # fmt: skip
+RUNS = _table(
+    [
+        ("KAN", "naive", NAN, 0.1, 1, 30, 31, 95, 60),
+        ("KAN", "naive", NAN, 0.1, 2, 34, 33, 95, 64),
+        ("KAN", "naive", NAN, 0.2, 1, 99, 98, 99, 1),
+        ("KAN", "naive", NAN, 0.2, 2, NAN, NAN, NAN, NAN),
+        ("KAN", "ewc", 1.0, 0.1, 1, 40, 41, 90, 40),
+        ("KAN", "ewc", 1.0, 0.1, 2, 42, 43, 90, 40),
+        ("KAN", "ewc", 9.0, 0.1, 1, 50, 51, 80, 20),
+        ("KAN", "ewc", 9.0, 0.1, 2, 20, 21, 80, 20),
+        ("MLP relu", "naive", NAN, 0.1, 1, 50, 50, 95, 40),
+        ("MLP relu", "naive", NAN, 0.1, 2, 54, 55, 95, 42),
+        ("MLP relu", "ewc", 1.0, 0.1, 1, 60, 60, 95, 30),
+        ("MLP relu", "ewc", 1.0, 0.1, 2, 64, 68, 95, 32),
+    ]
+)
 
 
 def test_validation_chooses_rate_and_strength_and_leaves_diverged_settings_out():

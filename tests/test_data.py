@@ -210,21 +210,25 @@ U = numpy.array([[0.3, 0.6], [0.8, 0.2]])
 U0, U1 = U.T
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("Special_ellipkinc", special.ellipkinc(U0, U1)),
-    ("Special_ellipeinc", special.ellipeinc(U0, U1)),
-    # derivatives by their recurrences: 2C' = C(v-1) - C(v+1); 2K' = -K(v-1) - K(v+1); 2I' = I(v-1) + I(v+1)
-    ("Special_jv", (special.jv(U0 - 1, U1) - special.jv(U0 + 1, U1)) / 2),
-    ("Special_yv", (special.yv(U0 - 1, U1) - special.yv(U0 + 1, U1)) / 2),
-    ("Special_kv", -(special.kv(U0 - 1, U1) + special.kv(U0 + 1, U1)) / 2),
-    ("Special_iv", (special.iv(U0 - 1, U1) + special.iv(U0 + 1, U1)) / 2),
-    ("Special_yv_bounded", (special.yv(U0 - 1, U1 + 0.5) - special.yv(U0 + 1, U1 + 0.5)) / 2),
-    ("Special_kv_bounded", -(special.kv(U0 - 1, U1 + 0.5) + special.kv(U0 + 1, U1 + 0.5)) / 2),
-    ("Special_lpmv0", special.lpmv(0, U0, U1)), ("Special_lpmv1", special.lpmv(1, U0, U1)),
-    ("Special_lpmv2", special.lpmv(2, U0, U1)),
-    ("Special_sphharm01", numpy.sqrt(3 / (4 * numpy.pi)) * numpy.cos(U1)),
-    ("Special_sphharm02", numpy.sqrt(5 / (16 * numpy.pi)) * (3 * numpy.cos(U1) ** 2 - 1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Special_ellipkinc", special.ellipkinc(U0, U1)),
+        ("Special_ellipeinc", special.ellipeinc(U0, U1)),
+        # derivatives by their recurrences: 2C' = C(v-1) - C(v+1); 2K' = -K(v-1) - K(v+1); 2I' = I(v-1) + I(v+1)
+        ("Special_jv", (special.jv(U0 - 1, U1) - special.jv(U0 + 1, U1)) / 2),
+        ("Special_yv", (special.yv(U0 - 1, U1) - special.yv(U0 + 1, U1)) / 2),
+        ("Special_kv", -(special.kv(U0 - 1, U1) + special.kv(U0 + 1, U1)) / 2),
+        ("Special_iv", (special.iv(U0 - 1, U1) + special.iv(U0 + 1, U1)) / 2),
+        ("Special_yv_bounded", (special.yv(U0 - 1, U1 + 0.5) - special.yv(U0 + 1, U1 + 0.5)) / 2),
+        ("Special_kv_bounded", -(special.kv(U0 - 1, U1 + 0.5) + special.kv(U0 + 1, U1 + 0.5)) / 2),
+        ("Special_lpmv0", special.lpmv(0, U0, U1)),
+        ("Special_lpmv1", special.lpmv(1, U0, U1)),
+        ("Special_lpmv2", special.lpmv(2, U0, U1)),
+        ("Special_sphharm01", numpy.sqrt(3 / (4 * numpy.pi)) * numpy.cos(U1)),
+        ("Special_sphharm02", numpy.sqrt(5 / (16 * numpy.pi)) * (3 * numpy.cos(U1) ** 2 - 1)),
+    ],
+)
 def test_functions_of_two_variables(name, expected):
     numpy.testing.assert_allclose(symbolic.PLANE[name](U0, U1), expected, rtol=1e-10)
 

@@ -232,10 +232,15 @@ def test_damaged_clip(data_dir, name, harm):
     assert cache and cache == {p: p.read_bytes() for p in (data_dir.parent / "cache").rglob("*.safetensors")}
 
 
-@pytest.mark.parametrize(("name", "path", "said"), [
-    ("SpeechCommand", "yes/a0_nohash_0.wav", "7 training clips"), ("FSDD", "recordings/3_ann_2.wav", "99 recordings"),
-    ("UrbanSound8K", "fold1/0-0-0-0.wav", "0-0-0-0.wav"), ("SpeechCommand", "testing_list.txt", "testing_list.txt"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "path", "said"),
+    [
+        ("SpeechCommand", "yes/a0_nohash_0.wav", "7 training clips"),
+        ("FSDD", "recordings/3_ann_2.wav", "99 recordings"),
+        ("UrbanSound8K", "fold1/0-0-0-0.wav", "0-0-0-0.wav"),
+        ("SpeechCommand", "testing_list.txt", "testing_list.txt"),
+    ],
+)
 def test_missing_file(data_dir, name, path, said):
     (found,) = data_dir.rglob(path)
     found.unlink()
@@ -243,10 +248,14 @@ def test_missing_file(data_dir, name, path, said):
         load(name, data_dir)
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("29-1-0-0.wav,29,0.0,0.4,1,3,1,name\n", "", "29 clips"),
-    (",1,name", ",12,name", "classes"), ("classID", "x", "classID"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("29-1-0-0.wav,29,0.0,0.4,1,3,1,name\n", "", "29 clips"),
+        (",1,name", ",12,name", "classes"),
+        ("classID", "x", "classID"),
+    ],
+)
 def test_damaged_urban_sound_table(data_dir, old, new, said):
     table = data_dir / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv"
     table.write_text(table.read_text().replace(old, new))
@@ -269,11 +278,14 @@ def test_missing_set_says_where_to_put_it(data_dir, name):
         load(name, data_dir)
 
 
-@pytest.mark.parametrize(("name", "packed", "folder", "inside"), [
-    ("SpeechCommand", "speech_commands_v0.02.tar.gz", audio.SPEECH_COMMANDS, "."),
-    ("UrbanSound8K", "UrbanSound8K.tar.gz", "UrbanSound8K", "UrbanSound8K"),
-    ("FSDD", "v1.0.10.zip", "free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.10"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "packed", "folder", "inside"),
+    [
+        ("SpeechCommand", "speech_commands_v0.02.tar.gz", audio.SPEECH_COMMANDS, "."),
+        ("UrbanSound8K", "UrbanSound8K.tar.gz", "UrbanSound8K", "UrbanSound8K"),
+        ("FSDD", "v1.0.10.zip", "free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.10"),
+    ],
+)
 def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
     expected = load(name, data_dir)
     outside = data_dir.parent / "outside"

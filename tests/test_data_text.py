@@ -26,12 +26,15 @@ def make():
     return module
 
 
-@pytest.mark.parametrize(("sentence", "expected"), [
-    ("Hello, World!", ["hello", ",", "world", "!"]),
-    ("it's; a: \"quoted\" 3.5<br />line", ["it", "'", "s", "a", "quoted", "3", ".", "5", "line"]),
-    ("well-known (yes)?", ["well-known", "(", "yes", ")", "?"]),
-    (" \n", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Hello, World!", ["hello", ",", "world", "!"]),
+        ('it\'s; a: "quoted" 3.5<br />line', ["it", "'", "s", "a", "quoted", "3", ".", "5", "line"]),
+        ("well-known (yes)?", ["well-known", "(", "yes", ")", "?"]),
+        (" \n", []),
+    ],
+)
 def test_tokens(sentence, expected):
     assert text.tokens(sentence) == expected
 
@@ -124,13 +127,18 @@ add_newdoc("numpy", "sin", "The longest string.")
     assert found == ["Seen.", "Inner.", "Thing.", "Method.", "The longest string."]
 
 
-@pytest.mark.parametrize(("docstring", "expected"), [
-    ("sin(x, /, out=None)\n\nSine of an `ndarray`, as numpy.sin\ngives it.\n\nParameters\n----------\nx : float",
-     "Sine of an as gives it."),
-    ("Fit the :class:`~sklearn.base.BaseEstimator` to some *good* data.\n\n>>> fit()", "Fit the to some good data."),
-    ("Too short for it.", None),
-    (" ".join(["word"] * 70), " ".join(["word"] * 60)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        (
+            "sin(x, /, out=None)\n\nSine of an `ndarray`, as numpy.sin\ngives it.\n\nParameters\n----------\nx : float",
+            "Sine of an as gives it.",
+        ),
+        ("Fit the :class:`~sklearn.base.BaseEstimator` to some *good* data.\n\n>>> fit()", "Fit the to some good data."),
+        ("Too short for it.", None),
+        (" ".join(["word"] * 70), " ".join(["word"] * 60)),
+    ],
+)
 def test_script_masks_and_cuts(make, docstring, expected):
     assert make.summary(docstring) == expected
 
@@ -315,9 +323,13 @@ def test_downloads(data_dir, monkeypatch):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real data at {SHARED}")
-@pytest.mark.parametrize(("name", "rows", "vocabulary"), [
-    ("CoLA", (8_551, 527, 516), 5_417), ("AG_NEWS_test", (4_870, 1_218, 1_512), 20_029),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "rows", "vocabulary"),
+    [
+        ("CoLA", (8_551, 527, 516), 5_417),
+        ("AG_NEWS_test", (4_870, 1_218, 1_512), 20_029),
+    ],
+)
 def test_real_files(name, rows, vocabulary, tmp_path, monkeypatch):
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
     task = load(name, SHARED)

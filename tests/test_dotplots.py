@@ -78,9 +78,12 @@ def _summary(**given) -> pandas.DataFrame:
 
 def test_strategies_and_plasticity_show_the_averages():
     table = _summary(
-        strategy=["joint", "naive", "naive"], network=["KAN", "KAN", "MLP gelu"], average=[90.0, 30.0, 40.0],
-        average_low=[80.0, 20.0, -math.inf], average_high=[95.0, 35.0, math.inf],
-    )  # fmt: skip
+        strategy=["joint", "naive", "naive"],
+        network=["KAN", "KAN", "MLP gelu"],
+        average=[90.0, 30.0, 40.0],
+        average_low=[80.0, 20.0, -math.inf],
+        average_high=[95.0, 35.0, math.inf],
+    )
     (ax,) = shown(dotplots.strategies(table))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["naive", "joint"]
     assert {y for _, y in points(ax) if y == y} == {30.0, 90.0, 40.0}
@@ -90,10 +93,15 @@ def test_strategies_and_plasticity_show_the_averages():
 
 
 def test_switches_join_what_was_learned_with_what_is_left():
-    table = pandas.DataFrame({
-        "dataset": ["Peaks_1d"] * 2 + ["Peaks_2d"], "network": ["one", "two", "one"],
-        "method": ["LBFGS", "Adam, reset", "LBFGS"], "learned": [0.001, 0.02, 0.03], "average": [0.1, 0.02, 0.3],
-    })  # fmt: skip
+    table = pandas.DataFrame(
+        {
+            "dataset": ["Peaks_1d"] * 2 + ["Peaks_2d"],
+            "network": ["one", "two", "one"],
+            "method": ["LBFGS", "Adam, reset", "LBFGS"],
+            "learned": [0.001, 0.02, 0.03],
+            "average": [0.1, 0.02, 0.3],
+        }
+    )
     line, square = shown(dotplots.switches(table))
     assert {(x, round(y)) for x, y in points(line)} == {(0.001, 0), (0.1, 0), (0.02, 1)}
     assert {x for x, _ in points(square)} == {0.03, 0.3}
@@ -131,11 +139,13 @@ def test_splines_are_one_curve_an_edge_and_absent_layers_are_hidden():
 
 def test_peaks_show_the_network_beside_the_truth():
     x = numpy.linspace(-1, 1, 5)
-    table = pandas.concat([
-        pandas.DataFrame({"network": network, "after": after, "x": x, "y": after * x})
-        for network in ("KAN, one spline", "MLP tanh")
-        for after in (1, 2)
-    ])  # fmt: skip
+    table = pandas.concat(
+        [
+            pandas.DataFrame({"network": network, "after": after, "x": x, "y": after * x})
+            for network in ("KAN, one spline", "MLP tanh")
+            for after in (1, 2)
+        ]
+    )
     axes = shown(pictures.peaks(table, [-0.5, 0.5], 100.0))
     assert len(axes) == 4
     truth, answer = axes[3].get_lines()

@@ -121,10 +121,13 @@ def test_an_unknown_notebook_parameter_ends_in_an_error(book, tmp_path):
         execute.execute("00_last", {"profile": "smoke", "out": str(tmp_path / "made")})
 
 
-@pytest.mark.parametrize(("flags", "words"), [
-    (["01_god"], "unknown notebook '01_god'; did you mean '01_good'"),
-    (["--profile", "smok"], "unknown profile 'smok'; did you mean 'smoke'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["01_god"], "unknown notebook '01_god'; did you mean '01_good'"),
+        (["--profile", "smok"], "unknown profile 'smok'; did you mean 'smoke'"),
+    ],
+)
 def test_bad_input_executes_nothing(book, tmp_path, capsys, monkeypatch, flags, words):
     monkeypatch.setattr(papermill, "execute_notebook", None)
     assert execute.main(["--profile", "smoke", "--out", str(tmp_path / "made"), *flags]) == 2

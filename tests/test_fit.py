@@ -346,10 +346,12 @@ def test_every_optimiser_trains_every_model(toy, optimizer, lr, epochs, model):
 @pytest.mark.parametrize(
     ("protocol", "moment", "kind", "model"),
     [
-        ("fair", "selected", "classes", {"model": "MLP", "batch_norm": True}), ("published", "best", "classes", {}),
-        ("fair", "selected", "numbers", {}), ("published", "best", "numbers", {"optimizer": "lbfgs"}),
+        ("fair", "selected", "classes", {"model": "MLP", "batch_norm": True}),
+        ("published", "best", "classes", {}),
+        ("fair", "selected", "numbers", {}),
+        ("published", "best", "numbers", {"optimizer": "lbfgs"}),
     ],
-)  # fmt: skip
+)
 def test_without_a_train_curve_the_reported_states_are_evaluated_and_nothing_else_changes(toy, protocol, moment, kind, model):
     runs = [spec(epochs=9, protocol=protocol, lr=lr, **model) for lr in (1.0, 0.1, 0.01)]
     task = toy(kind, protocol)

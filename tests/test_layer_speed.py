@@ -12,10 +12,14 @@ def no_peers(monkeypatch):
     monkeypatch.setattr(peers, "available", dict)
 
 
-def test_the_layers_that_the_issue_names_are_measured():
+def test_the_layers_of_the_embedded_profile_and_the_large_ones_of_a_gpu():
     assert [size[:5] for size in layer_speed.sizes("embedded", "cpu")] == [
-        (128, 784, 10, 5, 3), (128, 784, 64, 5, 3), (1024, 64, 64, 5, 3), (128, 784, 64, 20, 5), (1024, 256, 256, 10, 3),
-    ]  # fmt: skip
+        (128, 784, 10, 5, 3),
+        (128, 784, 64, 5, 3),
+        (1024, 64, 64, 5, 3),
+        (128, 784, 64, 20, 5),
+        (1024, 256, 256, 10, 3),
+    ]
 
 
 def test_on_a_gpu_four_large_layers_more():

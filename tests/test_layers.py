@@ -63,11 +63,16 @@ def test_linear_is_torchs(rows, columns):
         torch.testing.assert_close(layer.bias.grad[run], reference.bias.grad, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [
-    lambda stack: Linear(5, 3, stack=stack),
-    lambda stack: KANLinear(5, 3, grid=4, order=3, grid_ranges=RANGES[:stack], shortcut=activation("silu")),
-    lambda stack: nn.Sequential(Linear(5, 4, stack=stack), SplineActivation(4, grid=4, order=2, grid_ranges=RANGES[:stack])),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda stack: Linear(5, 3, stack=stack),
+        lambda stack: KANLinear(5, 3, grid=4, order=3, grid_ranges=RANGES[:stack], shortcut=activation("silu")),
+        lambda stack: nn.Sequential(
+            Linear(5, 4, stack=stack), SplineActivation(4, grid=4, order=2, grid_ranges=RANGES[:stack])
+        ),
+    ],
+)
 def test_shared_inputs_are_the_same_for_every_run(make):
     layer = make(3)
     for module in layer.modules():
@@ -187,12 +192,15 @@ def test_spline_activation_is_its_formula(order, grid):
             numpy.testing.assert_allclose(y[run, :, unit].detach().numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: KANLinear(2, 3, grid=4, order=3, grid_ranges=RANGES, shortcut=activation("silu")),
-    lambda: KANLinear(2, 3, grid=3, order=2, grid_ranges=RANGES, shortcut=None),
-    lambda: SplineActivation(2, grid=5, order=5, grid_ranges=RANGES),
-    lambda: PolynomialActivation(3, stack=3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: KANLinear(2, 3, grid=4, order=3, grid_ranges=RANGES, shortcut=activation("silu")),
+        lambda: KANLinear(2, 3, grid=3, order=2, grid_ranges=RANGES, shortcut=None),
+        lambda: SplineActivation(2, grid=5, order=5, grid_ranges=RANGES),
+        lambda: PolynomialActivation(3, stack=3),
+    ],
+)
 def test_gradcheck(make):
     layer = drawn(make()).double()
     x = (inputs(3, 4, 2, dtype=torch.float64) * 0.7).requires_grad_()
@@ -215,12 +223,18 @@ def test_polynomial_activation(degree):
         numpy.testing.assert_allclose(layer(x)[run].detach().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("relu", [0.0, 0.0, 2.0]), ("square_relu", [0.0, 0.0, 4.0]), ("identity", [-1.0, 0.0, 2.0]),
-    ("sigmoid", [1 / (1 + math.e), 0.5, 1 / (1 + math.exp(-2))]), ("tanh", [-math.tanh(1), 0.0, math.tanh(2)]),
-    ("silu", [-1 / (1 + math.e), 0.0, 2 / (1 + math.exp(-2))]),
-    ("gelu", [-(1 - math.erf(1 / math.sqrt(2))) / 2, 0.0, 1 + math.erf(math.sqrt(2))]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("relu", [0.0, 0.0, 2.0]),
+        ("square_relu", [0.0, 0.0, 4.0]),
+        ("identity", [-1.0, 0.0, 2.0]),
+        ("sigmoid", [1 / (1 + math.e), 0.5, 1 / (1 + math.exp(-2))]),
+        ("tanh", [-math.tanh(1), 0.0, math.tanh(2)]),
+        ("silu", [-1 / (1 + math.e), 0.0, 2 / (1 + math.exp(-2))]),
+        ("gelu", [-(1 - math.erf(1 / math.sqrt(2))) / 2, 0.0, 1 + math.erf(math.sqrt(2))]),
+    ],
+)
 def test_activations(name, expected):
     torch.testing.assert_close(activation(name)(torch.tensor([-1.0, 0.0, 2.0])), torch.tensor(expected))
 

@@ -31,14 +31,19 @@ def generators(seeds):
 
 
 def test_the_papers_snippet():
-    kan = KANbeFair(Namespace(
-        input_size=28 * 28, layers_width=[10, 10], output_size=10, kan_bspline_grid=20, kan_bspline_order=5,
-        kan_shortcut_function=torch.nn.SiLU(), kan_grid_range=[-1, 1],
-    ))  # fmt: skip
+    kan = KANbeFair(
+        Namespace(
+            input_size=28 * 28,
+            layers_width=[10, 10],
+            output_size=10,
+            kan_bspline_grid=20,
+            kan_bspline_order=5,
+            kan_shortcut_function=torch.nn.SiLU(),
+            kan_grid_range=[-1, 1],
+        )
+    )
     assert (kan.total_parameters(), kan.total_flops()) == (225150, 10198740)
-    mlp = MLP(Namespace(
-        input_size=28 * 28, layers_width=[10, 10], output_size=10, batch_norm=False, activation=torch.nn.ReLU
-    ))  # fmt: skip
+    mlp = MLP(Namespace(input_size=28 * 28, layers_width=[10, 10], output_size=10, batch_norm=False, activation=torch.nn.ReLU))
     assert (mlp.total_parameters(), mlp.total_flops()) == (8070, 16110)
     assert kan(torch.randn(4, 784)).shape == mlp(torch.randn(4, 784)).shape == (4, 10)
 
@@ -48,18 +53,26 @@ def test_an_activation_is_a_class_a_module_or_a_name(given):
     assert MLP(args(batch_norm=False, **given)).activation == "tanh"
 
 
-@pytest.mark.parametrize("given", [
-    {"kan_shortcut_function": nn.Identity()}, {"kan_shortcut_function": "identity"}, {"kan_shortcut_name": "identity"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kan_shortcut_function": nn.Identity()},
+        {"kan_shortcut_function": "identity"},
+        {"kan_shortcut_name": "identity"},
+    ],
+)
 def test_a_shortcut_is_a_module_or_a_name(given):
     assert KANbeFair(args(**SPLINE, **given)).shortcuts == ["identity"]
 
 
-@pytest.mark.parametrize("make", [
-    lambda: MLP(args(batch_norm=False, activation=nn.GLU())),
-    lambda: MLP(args(batch_norm=False, activation="softmax")),
-    lambda: KANbeFair(args(**SPLINE, kan_shortcut_function=nn.ReLU())),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MLP(args(batch_norm=False, activation=nn.GLU())),
+        lambda: MLP(args(batch_norm=False, activation="softmax")),
+        lambda: KANbeFair(args(**SPLINE, kan_shortcut_function=nn.ReLU())),
+    ],
+)
 def test_an_unknown_function_is_refused(make):
     with pytest.raises(InputError, match="unknown function .*; give one of .*identity"):
         make()
@@ -162,9 +175,11 @@ class Squared(MLP):
 
 def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
     models.register(
-        "Squared", Squared, defaults={"activation": "tanh", "batch_norm": False},
+        "Squared",
+        Squared,
+        defaults={"activation": "tanh", "batch_norm": False},
         layer_count=complexity.LAYER_COUNTERS["MLP"],
-    )  # fmt: skip
+    )
     specs = [RunSpec(dataset="toy", model="Squared", widths=(6,), epochs=8, lr=lr) for lr in (1e-2, 1e-3)]
     assert specs[0].activation == "tanh"
     first, second = fit.train(specs, toy())

@@ -18,11 +18,22 @@ def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seed
             for seed in seeds:
                 for size in (100, 400, 1600):
                     score = generator.rand() * (30 if metric == "accuracy" else 0.3) + (50 if metric == "accuracy" else 1e-3)
-                    rows.append({
-                        "key": str(len(rows)), "dataset": dataset, "model": model, "seed": seed, "protocol": protocol,
-                        "metric": metric, "parameters": size, "flops": size * 10.0, "live_parameters": size - 3,
-                        "valid_metric_selected": score, "test_metric_selected": score, "test_metric_last": score,
-                    })  # fmt: skip
+                    rows.append(
+                        {
+                            "key": str(len(rows)),
+                            "dataset": dataset,
+                            "model": model,
+                            "seed": seed,
+                            "protocol": protocol,
+                            "metric": metric,
+                            "parameters": size,
+                            "flops": size * 10.0,
+                            "live_parameters": size - 3,
+                            "valid_metric_selected": score,
+                            "test_metric_selected": score,
+                            "test_metric_last": score,
+                        }
+                    )
     return pandas.DataFrame(rows)
 
 
@@ -35,27 +46,39 @@ def bars():
     rows = [
         (domain, source, model, metric, score, score * 0.9, score * 1.1)
         for domain, metric, score in (("symbolic", "mae", 0.01), ("vision", "accuracy", 80.0))
-        for source in ("paper", "here") for model in ("KAN", "MLP")
-    ]  # fmt: skip
+        for source in ("paper", "here")
+        for model in ("KAN", "MLP")
+    ]
     return pandas.DataFrame(rows, columns=["domain", "source", "model", "metric", "score", "low", "high"])
 
 
 def counts():
     rows = [
-        {"model": model, "budget": budget, "parameters": budget * 1.02, "flops": budget * factor,
-         "flops_shared": budget * factor / 3, "flops_local": budget * factor / 9}
-        for model, factor in (("KAN", 20), ("MLP", 2)) for budget in (1e3, 1e4, 1e5)
-    ]  # fmt: skip
+        {
+            "model": model,
+            "budget": budget,
+            "parameters": budget * 1.02,
+            "flops": budget * factor,
+            "flops_shared": budget * factor / 3,
+            "flops_local": budget * factor / 9,
+        }
+        for model, factor in (("KAN", 20), ("MLP", 2))
+        for budget in (1e3, 1e4, 1e5)
+    ]
     return pandas.DataFrame(rows)
 
 
 def pairs(points=True, ratio=True):
     generator = numpy.random.RandomState(0)
-    return pandas.DataFrame({
-        "domain": "tabular", "model": ["KAN"] * 20 + ["MLP"] * 20, "pair": ["ours", "theirs"] * 20,
-        "points": generator.randn(40) if points else math.nan,
-        "ratio": 1 + generator.randn(40) / 100 if ratio else math.nan,
-    })  # fmt: skip
+    return pandas.DataFrame(
+        {
+            "domain": "tabular",
+            "model": ["KAN"] * 20 + ["MLP"] * 20,
+            "pair": ["ours", "theirs"] * 20,
+            "points": generator.randn(40) if points else math.nan,
+            "ratio": 1 + generator.randn(40) / 100 if ratio else math.nan,
+        }
+    )
 
 
 FIGURES = {
@@ -110,12 +133,14 @@ def test_other_data_give_another_file(tmp_path):
 def test_agreement_is_shown_of_like_and_like():
     table = pandas.DataFrame(
         [
-            ("vision", "KAN", "ours", 0.0, math.nan), ("vision", "KAN", "ours", 0.01, math.nan),
-            ("vision", "MLP", "ours", 0.0, math.nan), ("vision", "KAN", "twice", -0.02, math.nan),
+            ("vision", "KAN", "ours", 0.0, math.nan),
+            ("vision", "KAN", "ours", 0.01, math.nan),
+            ("vision", "MLP", "ours", 0.0, math.nan),
+            ("vision", "KAN", "twice", -0.02, math.nan),
             ("symbolic", "KAN", "ours", math.nan, 0.98),
         ],
         columns=["domain", "model", "pair", "points", "ratio"],
-    )  # fmt: skip
+    )
     panels = {axes.get_title(): axes for axes in visible(plots.agreement(table))}
     shares = {
         (domain, line.get_label()): dict(line.get_xydata().round(9).tolist())

@@ -97,9 +97,9 @@ def test_the_stacks_of_a_cell_differ_in_seeds_or_in_learning_rates(cells):
     assert (len({spec.seed for spec in shared}), len({spec.lr for spec in shared})) == (1, 4)
 
 
-def test_the_cells_are_runs_that_the_issue_names():
+def test_a_quick_look_measures_the_cells_of_small_data():
     assert [cell.name for cell in rates.cells("smoke")] == ["symbolic MLP", "symbolic KAN"]
-    assert [cell.goal for cell in rates.cells("embedded")] == [2250, 3000, 60_000, 30_000, 420]
+    assert len(rates.cells("embedded")) == len(rates.CELLS)
 
 
 def test_the_released_grid_has_all_its_rows_and_the_sizes_of_its_datasets(published_rows):
@@ -116,8 +116,11 @@ def test_the_released_grid_has_the_sizes_of_the_formulas(name):
     task = data.load(name, protocol="published")
     row = rates.released_grid().set_index("dataset").loc[name].iloc[0]
     assert (row["train_rows"], row["test_rows"], row["inputs"], row["outputs"]) == (
-        len(task.x_train), len(task.x_test), task.input_size, task.output_size,
-    )  # fmt: skip
+        len(task.x_train),
+        len(task.x_test),
+        task.input_size,
+        task.output_size,
+    )
 
 
 def test_the_cost_of_the_grid_by_hand(monkeypatch):
@@ -144,8 +147,17 @@ def test_the_stand_ins_have_the_inputs_of_what_they_stand_for():
 def test_measured_seconds_are_joined_to_the_runs_of_datasets_of_equal_sizes():
     names = ["Random_numbers_300_50_3_2", "Random_numbers_300_70_3_2", "Random_numbers_200_50_3_2"]
     specs = grid(dataset=names, model="MLP", widths=[(4,), (8,)], lr=[1e-2, 1e-3], epochs=6, protocol="published")
-    rows = [{"dataset": s.dataset, "key": s.key, "widths": s.widths[0], "input_size": 3, "output_size": 2,
-             "train_rows": int(s.dataset.split("_")[2])} for s in specs]  # fmt: skip
+    rows = [
+        {
+            "dataset": s.dataset,
+            "key": s.key,
+            "widths": s.widths[0],
+            "input_size": 3,
+            "output_size": 2,
+            "train_rows": int(s.dataset.split("_")[2]),
+        }
+        for s in specs
+    ]
     table = rates.timed(pandas.DataFrame(rows), specs, data_dir="", device="cpu", batches=2, repeats=2)
     assert sorted(table["key"]) == sorted(s.key for s in specs if s.dataset in names[:2])
     assert (table[["stack_seconds", "alone_seconds"]] > 0).all(axis=None)

@@ -23,16 +23,19 @@ def test_begin_reads_the_parameters(tmp_path):
     assert begin(given(tmp_path, workers=0)).workers >= 1
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"profle": "smoke"}, "unknown notebook parameter 'profle'; known: profile, data_dir, device, workers, out"),
-    ({"seeds": [1, 2]}, "unknown notebook parameter 'seeds'"),
-    ({"profile": "smok"}, "unknown profile 'smok'; did you mean 'smoke'"),
-    ({"profile": 3}, "notebook parameter 'profile' is 3; it must be of type str"),
-    ({"workers": "two"}, "notebook parameter 'workers' is 'two'; it must be of type int"),
-    ({"workers": True}, "notebook parameter 'workers' is True; it must be of type int"),
-    ({"workers": -2}, "workers is -2; give 0 for one per core"),
-    ({"device": "tpux"}, "unknown device 'tpux'; use cpu or cuda"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"profle": "smoke"}, "unknown notebook parameter 'profle'; known: profile, data_dir, device, workers, out"),
+        ({"seeds": [1, 2]}, "unknown notebook parameter 'seeds'"),
+        ({"profile": "smok"}, "unknown profile 'smok'; did you mean 'smoke'"),
+        ({"profile": 3}, "notebook parameter 'profile' is 3; it must be of type str"),
+        ({"workers": "two"}, "notebook parameter 'workers' is 'two'; it must be of type int"),
+        ({"workers": True}, "notebook parameter 'workers' is True; it must be of type int"),
+        ({"workers": -2}, "workers is -2; give 0 for one per core"),
+        ({"device": "tpux"}, "unknown device 'tpux'; use cpu or cuda"),
+    ],
+)
 def test_begin_refuses_what_it_cannot_use(tmp_path, change, words):
     with pytest.raises(InputError, match=words):
         begin(given(tmp_path / "new", **change))
@@ -95,9 +98,18 @@ def test_the_cost_is_estimated_only_where_it_is_high(tmp_path):
 
 def test_sentences():
     row = {
-        "domain": "text", "metric": "accuracy", "budget": "parameters", "gain": -2.345, "low": -3, "high": -1, "winner": "MLP",
-        "interval_over": "seed", "units": 5, "tries_KAN": 16, "tries_MLP": 16,
-    }  # fmt: skip
+        "domain": "text",
+        "metric": "accuracy",
+        "budget": "parameters",
+        "gain": -2.345,
+        "low": -3,
+        "high": -1,
+        "winner": "MLP",
+        "interval_over": "seed",
+        "units": 5,
+        "tries_KAN": 16,
+        "tries_MLP": 16,
+    }
     other = row | {
         "metric": "mae",
         "budget": "flops",

@@ -20,14 +20,26 @@ def closed(monkeypatch):
 
 def rate_rows():
     rows = [
-        {"run": name, "batches": kind, "protocol": protocol, "train_curve": curve, "workers": 2,
-         "runs_an_hour": 10.0**i, "prototype": 50.0, "original": 2.0, "goal": 60.0,
-         "arithmetic": 0.5, "memory": 0.1, "calls": 0.01}
+        {
+            "run": name,
+            "batches": kind,
+            "protocol": protocol,
+            "train_curve": curve,
+            "workers": 2,
+            "runs_an_hour": 10.0**i,
+            "original": 2.0,
+            "arithmetic": 0.5,
+            "memory": 0.1,
+            "calls": 0.01,
+        }
         for i, name in enumerate(("first", "second"))
         for kind, protocol, curve in (
-            ("own", "fair", False), ("shared", "fair", False), ("shared", "published", False), ("shared", "published", True)
+            ("own", "fair", False),
+            ("shared", "fair", False),
+            ("shared", "published", False),
+            ("shared", "published", True),
         )
-    ]  # fmt: skip
+    ]
     return pandas.DataFrame(rows)
 
 

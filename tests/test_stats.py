@@ -13,18 +13,33 @@ INFINITE = math.inf
 def runs(rows, protocol="fair", metric="accuracy"):
     """Rows (dataset, model, seed, parameters, validation, test); FLOPs are ten times the parameters."""
     table = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "valid", "test"])
-    return pandas.DataFrame({
-        "key": [f"{i:03}" for i in range(len(table))], "dataset": table["dataset"], "model": table["model"],
-        "seed": table["seed"], "protocol": protocol, "metric": metric, "parameters": table["parameters"],
-        "flops": table["parameters"] * 10.0, "valid_metric_selected": table["valid"],
-        "test_metric_selected": table["test"], "test_metric_last": table["test"], "test_metric_best": table["test"] + 99,
-    })  # fmt: skip
+    return pandas.DataFrame(
+        {
+            "key": [f"{i:03}" for i in range(len(table))],
+            "dataset": table["dataset"],
+            "model": table["model"],
+            "seed": table["seed"],
+            "protocol": protocol,
+            "metric": metric,
+            "parameters": table["parameters"],
+            "flops": table["parameters"] * 10.0,
+            "valid_metric_selected": table["valid"],
+            "test_metric_selected": table["test"],
+            "test_metric_last": table["test"],
+            "test_metric_best": table["test"] + 99,
+        }
+    )
 
 
 SMALL = [
-    ("A", "KAN", 1, 10, 50, 48), ("A", "KAN", 1, 100, 60, 61), ("A", "KAN", 1, 200, 55, 99), ("A", "KAN", 1, 1000, 70, 65),
-    ("A", "MLP", 1, 100, 40, 41), ("A", "MLP", 1, 1000, 80, 75), ("A", "MLP", 1, 10_000, 90, 95),
-]  # fmt: skip
+    ("A", "KAN", 1, 10, 50, 48),
+    ("A", "KAN", 1, 100, 60, 61),
+    ("A", "KAN", 1, 200, 55, 99),
+    ("A", "KAN", 1, 1000, 70, 65),
+    ("A", "MLP", 1, 100, 40, 41),
+    ("A", "MLP", 1, 1000, 80, 75),
+    ("A", "MLP", 1, 10_000, 90, 95),
+]
 
 
 def steps(table, model, budget="parameters"):
@@ -101,8 +116,11 @@ def test_a_gain_of_errors_is_the_logarithm_of_their_ratio():
 def test_gains_are_per_dataset_and_seed():
     rows = [
         (dataset, model, seed, size, 50 + seed * (model == "KAN"), 50 + 10 * (dataset == "B") + seed * (model == "KAN"))
-        for dataset in "AB" for model in ("KAN", "MLP") for seed in (1, 2) for size in (10, 100)
-    ]  # fmt: skip
+        for dataset in "AB"
+        for model in ("KAN", "MLP")
+        for seed in (1, 2)
+        for size in (10, 100)
+    ]
     table = stats.gains(runs(rows), "parameters")
     assert table[["dataset", "seed", "gain"]].to_numpy().tolist() == [
         ["A", 1, 1.0],
@@ -130,8 +148,11 @@ def even(difference, datasets="A", seeds=(1, 2, 3), spread=1.0):
     """KAN over MLP by `difference`, give or take `spread` from seed to seed."""
     return [
         (dataset, model, seed, size, 50.0, 50.0 + (difference + spread * (seed - 2)) * (model == "KAN"))
-        for dataset in datasets for model in ("KAN", "MLP") for seed in seeds for size in (10, 100)
-    ]  # fmt: skip
+        for dataset in datasets
+        for model in ("KAN", "MLP")
+        for seed in seeds
+        for size in (10, 100)
+    ]
 
 
 @pytest.mark.parametrize(("difference", "winner"), [(10, "KAN"), (-10, "MLP"), (0, "tie"), (1, "tie")])
@@ -160,8 +181,10 @@ def test_with_many_datasets_the_interval_is_over_them():
 def test_an_error_verdict_is_in_powers_of_ten():
     rows = [
         ("A", model, seed, size, 0.5, 0.1 / (10 * (1 + 0.1 * seed) if model == "KAN" else 1))
-        for model in ("KAN", "MLP") for seed in (1, 2, 3) for size in (10, 100)
-    ]  # fmt: skip
+        for model in ("KAN", "MLP")
+        for seed in (1, 2, 3)
+        for size in (10, 100)
+    ]
     row = stats.verdict(runs(rows, metric="mae"), "symbolic").iloc[0]
     assert row["winner"] == "KAN"
     assert row["gain"] == pytest.approx(numpy.log10([11, 12, 13]).mean())
@@ -191,9 +214,13 @@ def test_matched_budgets_worked_by_hand():
 
 def test_best_is_the_validations_choice_whatever_its_size():
     rows = [
-        ("A", "KAN", 1, 10, 50, 40), ("A", "KAN", 1, 20, 60, 42), ("A", "KAN", 1, 30, 55, 99),
-        ("B", "KAN", 1, 10, 50, 80), ("A", "MLP", 1, 10, 50, 70), ("B", "MLP", 1, 10, 50, 90),
-    ]  # fmt: skip
+        ("A", "KAN", 1, 10, 50, 40),
+        ("A", "KAN", 1, 20, 60, 42),
+        ("A", "KAN", 1, 30, 55, 99),
+        ("B", "KAN", 1, 10, 50, 80),
+        ("A", "MLP", 1, 10, 50, 70),
+        ("B", "MLP", 1, 10, 50, 90),
+    ]
     table = stats.best(runs(rows)).set_index("model")
     assert table["score"].to_dict() == {"KAN": 61, "MLP": 80}
     errors = stats.best(runs([(d, "KAN", 1, 10, 0.5, e) for d, e in (("A", 0.1), ("B", 0.001))], metric="mae"))
@@ -202,10 +229,16 @@ def test_best_is_the_validations_choice_whatever_its_size():
 
 def test_ours_stand_beside_the_published_bars():
     headline = pandas.DataFrame({"domain": ["vision", "text"], "metric": "accuracy", "KAN": [77.9, 80.0], "MLP": [85.9, 80.5]})
-    ours = pandas.DataFrame({
-        "domain": ["text", "text"], "model": ["KAN", "MLP"], "metric": "accuracy", "score": [60.0, 61.0], "low": [59.0, 60.0],
-        "high": [61.0, 62.0],
-    })  # fmt: skip
+    ours = pandas.DataFrame(
+        {
+            "domain": ["text", "text"],
+            "model": ["KAN", "MLP"],
+            "metric": "accuracy",
+            "score": [60.0, 61.0],
+            "low": [59.0, 60.0],
+            "high": [61.0, 62.0],
+        }
+    )
     table = stats.beside_published(ours, headline)
     assert table["domain"].tolist() == ["vision"] * 2 + ["text"] * 4
     paper = table[(table["source"] == "paper") & (table["domain"] == "vision")].set_index("model")

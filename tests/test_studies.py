@@ -21,10 +21,19 @@ def ranges(specs):
     counts = []
     for spec in specs:
         inside = (spec.widths[0] if task.domain == "text" else task.input_size,)
-        counts.append(count(Shape(
-            family=spec.model, widths=(*inside, *spec.widths, task.output_size), grid=spec.grid, order=spec.order,
-            shortcut=spec.shortcut, activation=spec.activation, batch_norm=bool(spec.batch_norm),
-        )))  # fmt: skip
+        counts.append(
+            count(
+                Shape(
+                    family=spec.model,
+                    widths=(*inside, *spec.widths, task.output_size),
+                    grid=spec.grid,
+                    order=spec.order,
+                    shortcut=spec.shortcut,
+                    activation=spec.activation,
+                    batch_norm=bool(spec.batch_norm),
+                )
+            )
+        )
     kinds = {kind: [getattr(own, kind) for own in counts] for kind in ("parameters", "flops")}
     return {kind: (min(values), max(values)) for kind, values in kinds.items()}
 
@@ -84,15 +93,18 @@ def test_smoke_is_small(section):
     assert sum(spec.epochs for spec in specs) <= 100
 
 
-@pytest.mark.parametrize(("section", "kan", "mlp"), [
-    # symbolic: 4 depths, 5 G, 3 K, 3 shortcuts, 2 lr; MLP 3 widths at 4 depths, 2 activations, 2 lr
-    ("symbolic", 4 * 5 * 3 * 3 * 2, 12 * 2 * 2),
-    # vision: 4 widths, 4 G, 3 K, 3 shortcuts, 3 ranges, 2 lr; MLP 6 widths, 2 activations, 2 lr. Its 1,728 released rows
-    # are these 864 with two seeds that made no difference.
-    ("vision", 4 * 4 * 3 * 3 * 3 * 2, 6 * 2 * 2),
-    # tabular: as vision without K=2 and without the range of 1
-    ("tabular", 4 * 4 * 2 * 3 * 2 * 2, 6 * 2 * 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("section", "kan", "mlp"),
+    [
+        # symbolic: 4 depths, 5 G, 3 K, 3 shortcuts, 2 lr; MLP 3 widths at 4 depths, 2 activations, 2 lr
+        ("symbolic", 4 * 5 * 3 * 3 * 2, 12 * 2 * 2),
+        # vision: 4 widths, 4 G, 3 K, 3 shortcuts, 3 ranges, 2 lr; MLP 6 widths, 2 activations, 2 lr. Its 1,728 released rows
+        # are these 864 with two seeds that made no difference.
+        ("vision", 4 * 4 * 3 * 3 * 3 * 2, 6 * 2 * 2),
+        # tabular: as vision without K=2 and without the range of 1
+        ("tabular", 4 * 4 * 2 * 3 * 2 * 2, 6 * 2 * 2),
+    ],
+)
 def test_the_paper_profile_is_what_the_authors_ran(section, kan, mlp):
     for name, own in by_dataset(studies.specs(section, "paper")).items():
         assert (len(of(own, "KAN")), len(of(own, "MLP"))) == (kan, mlp), name
@@ -111,24 +123,27 @@ def test_the_paper_profiles_epochs(section, kan, mlp):
 def released(rows):
     return {
         (
-            row.widths, row.lr,
+            row.widths,
+            row.lr,
             *((int(row.grid), int(row.order), row.shortcut, row.grid_range) if row.model == "KAN" else (row.activation,)),
         )
         for row in rows.itertuples()
-    }  # fmt: skip
+    }
 
 
 def stated(specs):
     return {
         (
-            "_".join(map(str, spec.widths)), spec.lr,
+            "_".join(map(str, spec.widths)),
+            spec.lr,
             *(
-                (spec.grid, spec.order, spec.shortcut, "_".join(map(str, spec.grid_range))) if spec.model == "KAN"
+                (spec.grid, spec.order, spec.shortcut, "_".join(map(str, spec.grid_range)))
+                if spec.model == "KAN"
                 else (spec.activation,)
             ),
         )
         for spec in specs
-    }  # fmt: skip
+    }
 
 
 def test_the_paper_profile_holds_the_released_configurations(published_rows):

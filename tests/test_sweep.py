@@ -173,10 +173,29 @@ def test_the_table_has_a_row_per_spec_in_order(task, tmp_path):
     assert table["widths"].tolist() == ["9", "9", "3", "3", "9"]
     assert not {"curves", *TIMES} & set(table.columns)
     told = {
-        "dataset", "model", "seed", "lr", "protocol", "domain", "metric", "parameters", "flops", "flops_shared", "flops_local",
-        "live_parameters", "device", "torch", "commit", "test_metric_last", "test_metric_selected", "test_metric_best",
-        "valid_metric_selected", "test_rmse_last", "epoch_selected", "diverged",
-    }  # fmt: skip
+        "dataset",
+        "model",
+        "seed",
+        "lr",
+        "protocol",
+        "domain",
+        "metric",
+        "parameters",
+        "flops",
+        "flops_shared",
+        "flops_local",
+        "live_parameters",
+        "device",
+        "torch",
+        "commit",
+        "test_metric_last",
+        "test_metric_selected",
+        "test_metric_best",
+        "valid_metric_selected",
+        "test_rmse_last",
+        "epoch_selected",
+        "diverged",
+    }
     assert told <= set(table.columns)
     assert numpy.isfinite(table["test_metric_selected"]).all()
 
@@ -284,11 +303,14 @@ if __name__ == "__main__":
 # ----- bad input, before anything is trained
 
 
-@pytest.mark.parametrize(("specs", "options", "words"), [
-    (grid(dataset="Tov", model="MLP", widths=(3,)), {}, "unknown dataset 'Tov'; did you mean 'Toy'"),
-    (grid(dataset="Toy", model="MLP", widths=(3,)), {"device": "tpux"}, "unknown device 'tpux'; use cpu or cuda"),
-    (grid(dataset="Toy", model="MLP", widths=(3,)), {"data_dir": "/nowhere/x"}, "data folder '/nowhere/x' does not exist"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("specs", "options", "words"),
+    [
+        (grid(dataset="Tov", model="MLP", widths=(3,)), {}, "unknown dataset 'Tov'; did you mean 'Toy'"),
+        (grid(dataset="Toy", model="MLP", widths=(3,)), {"device": "tpux"}, "unknown device 'tpux'; use cpu or cuda"),
+        (grid(dataset="Toy", model="MLP", widths=(3,)), {"data_dir": "/nowhere/x"}, "data folder '/nowhere/x' does not exist"),
+    ],
+)
 def test_bad_input_trains_nothing_and_loses_nothing(task, tmp_path, monkeypatch, specs, options, words):
     run(two_stacks(), tmp_path)
     before = files(tmp_path)

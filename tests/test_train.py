@@ -50,9 +50,17 @@ def test_the_papers_command_line_prints_one_json_line(tmp_path):
 
 def test_the_record_is_that_of_fit_train(capsys, tmp_path):
     spec = RunSpec(
-        dataset="Special_ellipkinc", model="MLP", widths=(3, 4), protocol="published", seed=7, epochs=2, batch_size=100,
-        lr=0.01, activation="tanh", batch_norm=True,
-    )  # fmt: skip
+        dataset="Special_ellipkinc",
+        model="MLP",
+        widths=(3, 4),
+        protocol="published",
+        seed=7,
+        epochs=2,
+        batch_size=100,
+        lr=0.01,
+        activation="tanh",
+        batch_norm=True,
+    )
     (expected,) = fit.train([spec], load(spec.dataset, protocol="published", seed=7))
     flags = "--model MLP --layers_width 3 4 --seed 7 --batch-size 100 --lr 0.01 --activation_name tanh --batch_norm"
     record = record_of(capsys, tmp_path, *shlex.split(flags))
@@ -69,15 +77,18 @@ def test_every_model_under_both_protocols(capsys, tmp_path, model, protocol):
     assert (record["test_metric_selected"] is not None) == (protocol == "fair")
 
 
-@pytest.mark.parametrize(("flags", "fields"), [
-    (["--kan_shortcut_name", "zero"], {"shortcut": "zero"}),
-    (["--optimizer", "lbfgs"], {"optimizer": "lbfgs"}),
-    (["--optimizer", "sgd", "--loss", "mse"], {"optimizer": "sgd", "loss": "mse"}),
-    (["--model", "MLP"], {"activation": "gelu", "batch_norm": False}),
-    (["--model", "BSpline_MLP", "--batch_norm", "--kan_bspline_grid", "4"], {"batch_norm": True, "grid": 4}),
-    (["--model", "KAN_Text"], {"model": "KAN"}),
-    (["--dataset", "Docstrings", "--model", "MLP", "--epochs", "1"], {"domain": "text", "metric": "accuracy"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        (["--kan_shortcut_name", "zero"], {"shortcut": "zero"}),
+        (["--optimizer", "lbfgs"], {"optimizer": "lbfgs"}),
+        (["--optimizer", "sgd", "--loss", "mse"], {"optimizer": "sgd", "loss": "mse"}),
+        (["--model", "MLP"], {"activation": "gelu", "batch_norm": False}),
+        (["--model", "BSpline_MLP", "--batch_norm", "--kan_bspline_grid", "4"], {"batch_norm": True, "grid": 4}),
+        (["--model", "KAN_Text"], {"model": "KAN"}),
+        (["--dataset", "Docstrings", "--model", "MLP", "--epochs", "1"], {"domain": "text", "metric": "accuracy"}),
+    ],
+)
 def test_flags_reach_the_run(capsys, tmp_path, flags, fields):
     record = record_of(capsys, tmp_path, *flags)
     assert {name: record[name] for name in fields} == fields

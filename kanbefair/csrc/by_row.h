@@ -105,7 +105,7 @@ void forward_by_row(const KanLinear<T>& layer, T* y) {
         const std::int64_t rows = std::min(most, s.rows - b0);
         const std::int64_t count = gather_rows(x + b0 * s.inputs + i0, s.inputs, rows, inputs, block.x.get());
         block.evaluate(count, s, layer.low[run], layer.high[run]);
-        Tile<T> tile{block.points, rows, inputs, table_rows(s), s.intervals()};
+        Tile<T> tile{block.points, rows, inputs, table_rows(s)};
         tile.weight = tables.get();
         tile.y = sums.get() + b0 * plan.width;
         function(tile);
@@ -143,7 +143,7 @@ void backward_by_row(const KanLinear<T>& layer, const T* gy, T* gx, T* gcoeffici
         const std::int64_t count =
             gather_rows(layer.x + own + b0 * s.inputs + i0, s.inputs, rows, inputs, block.x.get());
         block.evaluate(count, s, layer.low[run], layer.high[run]);
-        Tile<T> tile{block.points, rows, inputs, table_rows(s), s.intervals()};
+        Tile<T> tile{block.points, rows, inputs, table_rows(s)};
         tile.weight = tables.get();
         tile.gweight = gtables.get();
         tile.gy = gys.get() + b0 * plan.width;

@@ -15,7 +15,7 @@ template <class T>
 struct Tile {
   Points<T> points;
   std::int64_t rows, inputs;  // of this block
-  int table_rows, intervals;
+  int table_rows;
   const T* weight = nullptr;  // (inputs, table_rows, width)
   T* y = nullptr;             // (rows, width)
   const T* gy = nullptr;      // (rows, width)

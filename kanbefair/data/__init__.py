@@ -5,6 +5,19 @@ from kanbefair.data.registry import DOMAINS, PROTOCOLS, data_folder, dataset, lo
 from kanbefair.data.task import Task
 
 __all__ = [
-    "DOMAINS", "PROTOCOLS", "Task", "audio", "data_folder", "dataset", "load", "names", "peaks", "register", "stand_in",
-    "symbolic", "tabular", "text", "vision",
-]  # fmt: skip
+    "DOMAINS",
+    "PROTOCOLS",
+    "Task",
+    "audio",
+    "data_folder",
+    "dataset",
+    "load",
+    "names",
+    "peaks",
+    "register",
+    "stand_in",
+    "symbolic",
+    "tabular",
+    "text",
+    "vision",
+]

@@ -113,10 +113,42 @@ SPEECH_COMMANDS_ADDRESS = "http://download.tensorflow.org/data/speech_commands_v
 SPEECH_COMMANDS_MD5 = "6b74f3901214cb2c2934e98196829835"
 SPEECH_COMMANDS_CLIPS = {"training": 84_843, "validation": 9_981, "testing": 11_005}
 COMMANDS = (
-    "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy",
-    "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop",
-    "three", "tree", "two", "up", "visual", "wow", "yes", "zero",
-)  # fmt: skip
+    "backward",
+    "bed",
+    "bird",
+    "cat",
+    "dog",
+    "down",
+    "eight",
+    "five",
+    "follow",
+    "forward",
+    "four",
+    "go",
+    "happy",
+    "house",
+    "learn",
+    "left",
+    "marvin",
+    "nine",
+    "no",
+    "off",
+    "on",
+    "one",
+    "right",
+    "seven",
+    "sheila",
+    "six",
+    "stop",
+    "three",
+    "tree",
+    "two",
+    "up",
+    "visual",
+    "wow",
+    "yes",
+    "zero",
+)
 
 
 def _download_speech_commands(path: Path) -> None:

@@ -43,6 +43,14 @@ def peaks(request: Request) -> Task:
         xs[0], ys[0] = torch.cat(xs[::2]), torch.cat(ys[::2])
         xs[2], ys[2] = xs[2][:0], ys[2][:0]
     return Task(
-        name=name, domain="symbolic", metric="mae", output_size=1, x_train=xs[0], y_train=ys[0], x_test=xs[1],
-        y_test=ys[1], x_valid=xs[2], y_valid=ys[2],
-    )  # fmt: skip
+        name=name,
+        domain="symbolic",
+        metric="mae",
+        output_size=1,
+        x_train=xs[0],
+        y_train=ys[0],
+        x_test=xs[1],
+        y_test=ys[1],
+        x_valid=xs[2],
+        y_valid=ys[2],
+    )

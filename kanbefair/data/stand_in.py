@@ -27,6 +27,15 @@ def stand_in(request: Request) -> Task:
         moments = {"mean": torch.full((inputs,), 0.5), "std": torch.full((inputs,), 0.3)}
     y = torch.randint(classes, (rows,), generator=generator) if classes else torch.rand(rows, 1, generator=generator)
     return Task(
-        name=request.name, domain="tabular", metric="accuracy" if classes else "mae", output_size=classes or 1,
-        x_train=x[:train], y_train=y[:train], x_valid=x[:0], y_valid=y[:0], x_test=x[train:], y_test=y[train:], **moments,
-    )  # fmt: skip
+        name=request.name,
+        domain="tabular",
+        metric="accuracy" if classes else "mae",
+        output_size=classes or 1,
+        x_train=x[:train],
+        y_train=y[:train],
+        x_valid=x[:0],
+        y_valid=y[:0],
+        x_test=x[train:],
+        y_test=y[train:],
+        **moments,
+    )

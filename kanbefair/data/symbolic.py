@@ -62,6 +62,14 @@ def symbolic(request: Request) -> Task:
         xs.append(xs[0][:0])
         ys.append(ys[0][:0])
     return Task(
-        name=request.name, domain="symbolic", metric="mae", output_size=1, x_train=xs[0], y_train=ys[0],
-        x_test=xs[1], y_test=ys[1], x_valid=xs[2], y_valid=ys[2],
-    )  # fmt: skip
+        name=request.name,
+        domain="symbolic",
+        metric="mae",
+        output_size=1,
+        x_train=xs[0],
+        y_train=ys[0],
+        x_test=xs[1],
+        y_test=ys[1],
+        x_valid=xs[2],
+        y_valid=ys[2],
+    )

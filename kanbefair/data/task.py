@@ -144,6 +144,13 @@ def make_task(
     fields.setdefault("metric", "accuracy" if classification else "mae")
     fields.setdefault("output_size", int(max(y.max(), test[1].max())) + 1 if classification else y.shape[1])
     return Task(
-        name=name, domain=domain, x_train=x[fit], y_train=y[fit], x_valid=x[valid], y_valid=y[valid],
-        x_test=test[0], y_test=test[1], **fields,
-    )  # fmt: skip
+        name=name,
+        domain=domain,
+        x_train=x[fit],
+        y_train=y[fit],
+        x_valid=x[valid],
+        y_valid=y[valid],
+        x_test=test[0],
+        y_test=test[1],
+        **fields,
+    )

@@ -78,9 +78,13 @@ def text_task(request: Request, tensors: dict[str, Tensor], classes: int) -> Tas
     fields = {f"y_{part}": tensors[f"y_{part}"] for part in PARTS}
     fields |= {f"x_{part}": pad(tensors[f"tokens_{part}"], tensors[f"lengths_{part}"]) for part in PARTS}
     return Task(
-        name=request.name, domain="text", metric="accuracy", output_size=classes,
-        vocabulary_size=int(tensors["vocabulary_size"]), **fields,
-    )  # fmt: skip
+        name=request.name,
+        domain="text",
+        metric="accuracy",
+        output_size=classes,
+        vocabulary_size=int(tensors["vocabulary_size"]),
+        **fields,
+    )
 
 
 def docstring_rows() -> list[tuple[str, str, str, str]]:
@@ -128,19 +132,27 @@ COLA_ADDRESS, COLA_MD5 = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip", "
 
 AG_NEWS = {
     part: Table(
-        f"AG_NEWS/{part}.csv", rows, 3, 0, slice(1, 3), ("1", "2", "3", "4"),
+        f"AG_NEWS/{part}.csv",
+        rows,
+        3,
+        0,
+        slice(1, 3),
+        ("1", "2", "3", "4"),
         download=(f"{AG_NEWS_ADDRESS}/{part}.csv", md5),
     )
     for part, rows, md5 in (
-        ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"), ("test", 7_600, "d52ea96a97a2d943681189a97654912d"),
+        ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"),
+        ("test", 7_600, "d52ea96a97a2d943681189a97654912d"),
     )
-}  # fmt: skip
+}
 COLA = {
     part: Table(f"CoLA/raw/{name}.tsv", rows, 4, 1, slice(3, 4), ("0", "1"), tabs=True)
     for part, name, rows in (
-        ("train", "in_domain_train", 8_551), ("valid", "in_domain_dev", 527), ("test", "out_of_domain_dev", 516),
+        ("train", "in_domain_train", 8_551),
+        ("valid", "in_domain_dev", 527),
+        ("test", "out_of_domain_dev", 516),
     )
-}  # fmt: skip
+}
 IMDB = Table("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
 
 

@@ -62,12 +62,8 @@ _SPLITS = {"split": "train"}, {"split": "test"}
 
 IMAGES = {
     "MNIST": Images("MNIST", *_split(), "MNIST", "yann.lecun.com/exdb/mnist", 10, (0.1307,), (0.3081,)),
-    "EMNIST-Balanced": Images(
-        "EMNIST", *_split(split="balanced"), "EMNIST", _EMNIST, 47, (0.1753,), (0.3334,)
-    ),
-    "EMNIST-Letters": Images(
-        "EMNIST", *_split(split="letters"), "EMNIST", _EMNIST, 37, (0.1724,), (0.3311,)
-    ),
+    "EMNIST-Balanced": Images("EMNIST", *_split(split="balanced"), "EMNIST", _EMNIST, 47, (0.1753,), (0.3334,)),
+    "EMNIST-Letters": Images("EMNIST", *_split(split="letters"), "EMNIST", _EMNIST, 37, (0.1724,), (0.3311,)),
     "FMNIST": Images(
         "FashionMNIST", *_split(), "FashionMNIST", "github.com/zalandoresearch/fashion-mnist", 10, (0.2860,), (0.3530,)
     ),
@@ -79,21 +75,36 @@ IMAGES = {
         "CIFAR100", *_split(), "cifar-100-python", _CIFAR, 100, (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)
     ),
     "SVHN": Images(
-        "SVHN", *_SPLITS, "SVHN", "ufldl.stanford.edu/housenumbers", 10,
-        (0.4381, 0.4442, 0.4734), (0.1983, 0.2013, 0.1972),
+        "SVHN",
+        *_SPLITS,
+        "SVHN",
+        "ufldl.stanford.edu/housenumbers",
+        10,
+        (0.4381, 0.4442, 0.4734),
+        (0.1983, 0.2013, 0.1972),
     ),
-    "DTD": Images(
-        "DTD", *_SPLITS, "dtd", f"{_OXFORD}/dtd", 47, (0.5283, 0.4738, 0.4231), (0.2689, 0.2596, 0.2669), 224
-    ),
+    "DTD": Images("DTD", *_SPLITS, "dtd", f"{_OXFORD}/dtd", 47, (0.5283, 0.4738, 0.4231), (0.2689, 0.2596, 0.2669), 224),
     "Pet": Images(
-        "OxfordIIITPet", {"split": "trainval"}, {"split": "test"}, "oxford-iiit-pet", f"{_OXFORD}/pets", 37,
-        (0.4845, 0.4529, 0.3958), (0.2686, 0.2645, 0.2735), 224,
+        "OxfordIIITPet",
+        {"split": "trainval"},
+        {"split": "test"},
+        "oxford-iiit-pet",
+        f"{_OXFORD}/pets",
+        37,
+        (0.4845, 0.4529, 0.3958),
+        (0.2686, 0.2645, 0.2735),
+        224,
     ),
     "TinyImageNet": Images(
-        "TinyImageNet", *_SPLITS, "tiny-imagenet-200", "cs231n.stanford.edu/tiny-imagenet-200.zip", 200,
-        (0.4802, 0.4481, 0.3975), (0.2764, 0.2689, 0.2816),
+        "TinyImageNet",
+        *_SPLITS,
+        "tiny-imagenet-200",
+        "cs231n.stanford.edu/tiny-imagenet-200.zip",
+        200,
+        (0.4802, 0.4481, 0.3975),
+        (0.2764, 0.2689, 0.2816),
     ),
-}  # fmt: skip
+}
 
 VERSION = 1
 """Raise it when the preprocessing below changes: cached tensors are then made anew."""
