@@ -15,10 +15,11 @@ import pandas
 
 from kanbefair import complexity
 from kanbefair.data import Task, load
-from kanbefair.data.registry import data_folder, dataset
+from kanbefair.data.registry import dataset
 from kanbefair.data.tabular import TABLES
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import InputError, choose
+from kanbefair.folders import data_folder
 from kanbefair.learned_splines import DrawnSpec
 from kanbefair.outputs import PROFILES
 from kanbefair.specs import MODEL_FIELDS, RunSpec

@@ -10,8 +10,8 @@ import torch
 from kanbefair import fit
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
+from kanbefair.measure import clock, one_thread
 from kanbefair.specs import RunSpec
-from kanbefair.speed import clock, one_thread
 from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
 
 PROBES = 6
@@ -34,7 +34,7 @@ def cut(task: Task, rows: int) -> Task:
 def epoch_seconds(
     stack: Sequence[RunSpec], task: Task, device: str, epochs: int, train_curve: bool = False
 ) -> tuple[list[float], float, float]:
-    """Seconds (`speed.clock`) of each of `epochs` epochs of a stack, evaluation included; of the evaluation after the last
+    """Seconds (`measure.clock`) of each of `epochs` epochs of a stack, evaluation included; of the evaluation after the last
     one; and of all else that a run does once, such as drawing initial values. A first epoch, a warm-up, counts as that.
     `train_curve` as in `fit.train`."""
     now = clock(device)
@@ -47,7 +47,7 @@ def epoch_seconds(
 
 
 def probe(stack: Sequence[RunSpec], task: Task, device: str, batches: int = PROBE_BATCHES, train_curve: bool = False) -> float:
-    """Seconds (`speed.clock`) per training step of a whole run of a stack, evaluation and what is done once included, from
+    """Seconds (`measure.clock`) per training step of a whole run of a stack, evaluation and what is done once included, from
     epochs of `batches` batches with the same share of the evaluation. `train_curve` as in `fit.train`."""
     small = cut(task, batches * stack[0].batch_size)
     epochs, last, once = epoch_seconds(stack, small, device, PROBE_EPOCHS, train_curve)

@@ -24,7 +24,8 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from kanbefair.errors import InputError, choose, exit_status
-from kanbefair.outputs import PROFILES, PROJECT, TRAINED, Outputs
+from kanbefair.folders import PROJECT
+from kanbefair.outputs import PROFILES, TRAINED, Outputs
 from kanbefair.sweep import check_device, worker_count
 
 NOTEBOOKS = PROJECT / "notebooks"

@@ -17,9 +17,9 @@ import pandas
 
 from kanbefair import published, studies, sweep
 from kanbefair.data.files import offline
-from kanbefair.data.registry import data_folder, load
+from kanbefair.data.registry import load
 from kanbefair.errors import InputError, exit_status
-from kanbefair.outputs import PROJECT, writable
+from kanbefair.folders import PROJECT, data_folder, writable
 from kanbefair.specs import RunSpec
 
 DOMAINS = ("symbolic", "tabular", "vision")

@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kanbefair.cache import cache_folder
+from kanbefair.folders import cache_folder
+from kanbefair.provenance import processor, processor_facts
 
 SOURCES = Path(__file__).parent / "csrc"
 FLAGS = (
@@ -42,17 +43,9 @@ SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
 _turned_off = False
 
 
-def _processor() -> str:
-    """What -march=native reads: the processor's model and flags."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        kept = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
-        return "\n".join(sorted(kept))
-    return platform.processor() or platform.machine()
-
-
 def _key() -> str:
-    content = [torch.__version__, *platform.libc_ver(), _processor(), *FLAGS, os.environ.get("CXX", "")]
+    native = [processor_facts().get(name, "") for name in ("flags", "Features", "CPU part")]  # what -march=native reads
+    content = [torch.__version__, *platform.libc_ver(), processor(), *native, *FLAGS, os.environ.get("CXX", "")]
     content += [path.name + path.read_text() for path in sorted(SOURCES.iterdir())]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 

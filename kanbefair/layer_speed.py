@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kanbefair import fused, peers
 from kanbefair.layers import KANLinear, Linear, activation
-from kanbefair.speed import interleaved, machine, one_thread, peak_memory, quartiles
+from kanbefair.measure import interleaved, machine, one_thread, peak_memory, quartiles
 
 LINEAR, OURS, PLAIN = "nn.Linear", "kanbefair", "kanbefair, plain"
 PASSES = ("forward", "forward+backward", "with input gradient")

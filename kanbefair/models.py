@@ -13,16 +13,7 @@ from torch import Generator, Tensor, nn
 from kanbefair import complexity
 from kanbefair.data import Task
 from kanbefair.errors import InputError, choose
-from kanbefair.layers import (
-    MODULES,
-    BatchNorm,
-    KANLinear,
-    Layer,
-    Linear,
-    MeanEmbedding,
-    SplineActivation,
-    activation,
-)
+from kanbefair.layers import MODULES, BatchNorm, KANLinear, Layer, Linear, MeanEmbedding, SplineActivation, activation
 from kanbefair.specs import ACTIVATIONS, MODEL_FIELDS, SHORTCUTS, RunSpec
 
 

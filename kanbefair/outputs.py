@@ -1,17 +1,16 @@
 """Where results go: the one place that knows the folders, and the way into and out of CSV files."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pandas
 
 from kanbefair.errors import InputError, choose
+from kanbefair.folders import PROJECT, writable
 
 PROFILES = ("smoke", "embedded", "paper")
 TRAINED = "application/vnd.kanbefair.trained+json"
 """Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Outputs:
@@ -43,14 +42,3 @@ class Outputs:
         if not path.is_file():
             raise InputError(f"{path} does not exist; run the notebook that writes it first (make figures runs all)")
         return pandas.read_csv(path)
-
-
-def writable(folder: Path) -> Path:
-    """Create `folder` where needed and make sure that a file can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out") from None
-    return folder

@@ -40,6 +40,22 @@ def commit() -> str:
 
 
 @cache
+def processor_facts() -> dict[str, str]:
+    """What Linux says of the first processor, by the field's name in /proc/cpuinfo; empty on other systems."""
+    try:
+        first, *_ = Path("/proc/cpuinfo").read_text().split("\n\n")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def processor() -> str:
+    """The processor's name."""
+    return processor_facts().get("model name") or platform.processor() or platform.machine()
+
+
+@cache
 def provenance() -> dict[str, str]:
     """The columns that every table carries: package and library versions and the code's commit."""
     return {

@@ -12,9 +12,10 @@ import numpy
 import pandas
 
 from kanbefair import stats
-from kanbefair.data import data_folder, dataset, load, names
+from kanbefair.data import dataset, load, names
 from kanbefair.data.files import fetch, offline
 from kanbefair.errors import InputError
+from kanbefair.folders import data_folder
 from kanbefair.specs import RunSpec
 
 URL = "https://raw.githubusercontent.com/yu-rp/KANbeFair/203b7fc73a9fa19bb381412f58a2585f7aa47e19/results/results.csv"

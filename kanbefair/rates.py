@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kanbefair import complexity, cost, fit, models, stats, studies, sweep
 from kanbefair.data import Task
+from kanbefair.measure import machine, one_thread
 from kanbefair.specs import RunSpec, grid
-from kanbefair.speed import machine, one_thread
 
 BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
@@ -108,7 +108,7 @@ def work(stack: Sequence[RunSpec], task: Task, train_curve: bool = False) -> dic
 
 def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
     """One row per cell and kind of batches, and under `published` without and with the training curve that the authors' program
-    draws: runs an hour, and the shares of the machine's `limits` (`speed.limits`) that the work takes: arithmetic, memory
+    draws: runs an hour, and the shares of the machine's `limits` (`measure.limits`) that the work takes: arithmetic, memory
     traffic, and calls of operators at their least price. Probes are of `batches` batches."""
     rows = []
     with one_thread():

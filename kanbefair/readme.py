@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas
 
 from kanbefair import extended, rounding
-from kanbefair.outputs import PROJECT, Outputs
+from kanbefair.folders import PROJECT
+from kanbefair.outputs import Outputs
 from kanbefair.section import sentences
 
 

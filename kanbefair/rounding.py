@@ -18,7 +18,7 @@ import torch
 
 from kanbefair import extended, published, sweep
 from kanbefair.errors import InputError, exit_status
-from kanbefair.outputs import writable
+from kanbefair.folders import writable
 
 VARIABLE, VALUE = "MKL_CBWR", "COMPATIBLE"
 SETTINGS = ["dataset", "widths", "activation", "lr"]

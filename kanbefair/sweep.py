@@ -18,11 +18,11 @@ import torch
 from tqdm.auto import tqdm
 
 from kanbefair import fit, fused
-from kanbefair.data import Task, data_folder, dataset, load
+from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
 from kanbefair.errors import InputError
+from kanbefair.folders import data_folder, writable
 from kanbefair.models import build
-from kanbefair.outputs import writable
 from kanbefair.specs import RunSpec
 
 Trainer = Callable[..., list[dict]]

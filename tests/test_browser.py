@@ -11,7 +11,7 @@ import nbformat
 import papermill
 import pytest
 
-from kanbefair.outputs import PROJECT
+from kanbefair.folders import PROJECT
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

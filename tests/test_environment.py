@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 
 import kanbefair
 from kanbefair import peers
-from kanbefair.outputs import PROJECT
+from kanbefair.folders import PROJECT
 
 PROJECT_FILE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT_FILE["optional-dependencies"]

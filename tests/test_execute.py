@@ -9,7 +9,8 @@ from nbformat import v4
 
 from kanbefair import execute, studies
 from kanbefair.errors import InputError
-from kanbefair.outputs import PROJECT, Outputs
+from kanbefair.folders import PROJECT
+from kanbefair.outputs import Outputs
 from kanbefair.section import PARAMETERS
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

@@ -2,7 +2,8 @@ import pandas
 import pytest
 
 from kanbefair.errors import InputError
-from kanbefair.outputs import PROFILES, PROJECT, Outputs, writable
+from kanbefair.folders import PROJECT, writable
+from kanbefair.outputs import PROFILES, Outputs
 
 TABLE = pandas.DataFrame({"model": ["KAN", "MLP"], "seed": [1, 2], "score": [0.12345678912, None], "widths": ["5_5", "8"]})
 

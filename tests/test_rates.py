@@ -61,7 +61,7 @@ def test_calls_are_those_of_one_training_step():
 @pytest.fixture
 def cells():
     fields = {"dataset": "Random_numbers_640_64_3_2", "model": "MLP", "widths": (4,), "epochs": 5}
-    return [rates.Cell("four", fields, 4, 1.0, 2.0, 3.0), rates.Cell("one", fields, 1, 1.0, 2.0, 3.0)]
+    return [rates.Cell("four", fields, 4, 1.0), rates.Cell("one", fields, 1, 1.0)]
 
 
 def test_rates_are_of_whole_runs(cells, monkeypatch):

@@ -1,5 +1,5 @@
 from kanbefair import readme
-from kanbefair.outputs import PROJECT
+from kanbefair.folders import PROJECT
 
 
 def test_only_the_named_block_is_replaced():

@@ -1,7 +1,7 @@
 """Datasets: `load(name) -> Task`. One file per domain; `embedded/` holds the files that ship with the package."""
 
 from kanbefair.data import audio, peaks, stand_in, symbolic, tabular, text, vision
-from kanbefair.data.registry import DOMAINS, PROTOCOLS, data_folder, dataset, load, names, register
+from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "PROTOCOLS",
     "Task",
     "audio",
-    "data_folder",
     "dataset",
     "load",
     "names",

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.cache import cache_folder
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
+from kanbefair.folders import cache_folder
 
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kanbefair.cache import cache_folder
 from kanbefair.data.task import Task
-from kanbefair.errors import InputError, choose
+from kanbefair.errors import choose
+from kanbefair.folders import data_folder
 
 DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
 PROTOCOLS = ("published", "fair")
@@ -68,20 +68,6 @@ def dataset(name: str) -> Dataset:
         if family.pattern and re.fullmatch(family.pattern, name):
             return replace(family, name=name)
     return _DATASETS[choose("dataset", name, _DATASETS)]
-
-
-def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-    """The folder with real datasets: the argument, else `KANBEFAIR_DATA`, else a folder in the user's cache.
-
-    Raises `InputError` if a folder was named and does not exist.
-    """
-    named = data_dir or os.environ.get("KANBEFAIR_DATA")
-    if not named:
-        return cache_folder()
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"data folder '{folder}' does not exist; create it or name another with data_dir / --data-dir")
-    return folder.resolve()
 
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:

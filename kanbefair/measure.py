@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from kanbefair.provenance import provenance
+from kanbefair.provenance import processor, provenance
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,8 @@ TURNS_SECONDS = 0.25
 
 def machine(device: str = "cpu") -> dict[str, str | int]:
     """The columns that say where a time was measured: processor or GPU, threads of this process, versions and commit."""
-    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _processor()
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else processor()
     return {"machine": name, "threads": torch.get_num_threads(), **provenance()}
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager

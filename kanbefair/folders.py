@@ -1,0 +1,41 @@
+"""Where things lie: the project, its cache, the real datasets, and whether a folder can be written."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from kanbefair.errors import InputError
+
+
+def cache_folder() -> Path:
+    """`KANBEFAIR_CACHE`, else `kanbefair` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair")).expanduser()
+
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
+    """The folder with real datasets: the argument, else `KANBEFAIR_DATA`, else a folder in the user's cache.
+
+    Raises `InputError` if a folder was named and does not exist.
+    """
+    named = data_dir or os.environ.get("KANBEFAIR_DATA")
+    if not named:
+        return cache_folder()
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data folder '{folder}' does not exist; create it or name another with data_dir / --data-dir")
+    return folder.resolve()
+
+
+def writable(folder: Path) -> Path:
+    """Create `folder` where needed and make sure that a file can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out") from None
+    return folder
