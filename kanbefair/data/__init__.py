@@ -1,6 +1,6 @@
 """Datasets: `load(name) -> Task`. One file per domain; `embedded/` holds the files that ship with the package."""
 
-from kanbefair.data import audio, peaks, stand_in, symbolic, tabular, text, vision
+from kanbefair.data import audio, peaks, random_data, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
@@ -13,8 +13,8 @@ __all__ = [
     "load",
     "names",
     "peaks",
+    "random_data",
     "register",
-    "stand_in",
     "symbolic",
     "tabular",
     "text",

@@ -9,9 +9,9 @@ from pathlib import Path
 from kanbefair.data.task import Task
 from kanbefair.errors import choose
 from kanbefair.folders import data_folder
+from kanbefair.specs import PROTOCOLS
 
 DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
-PROTOCOLS = ("published", "fair")
 
 
 @dataclass(frozen=True)
