@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import special
 
-from kanbefair import data
+from kanbefair import data, folders
 from kanbefair.data import registry, symbolic
 from kanbefair.data.task import Task, feature_moments, make_task, overall_moments, validation_split
 from kanbefair.errors import InputError
@@ -85,10 +85,10 @@ def test_where_data_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("KANBEFAIR_DATA", raising=False)
     monkeypatch.delenv("KANBEFAIR_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert data.data_folder() == tmp_path / "kanbefair"
+    assert folders.data_folder() == tmp_path / "kanbefair"
     monkeypatch.setenv("KANBEFAIR_DATA", str(tmp_path))
-    assert data.data_folder() == tmp_path.resolve()
-    assert data.data_folder("/") == (tmp_path / "/").resolve()
+    assert folders.data_folder() == tmp_path.resolve()
+    assert folders.data_folder("/") == (tmp_path / "/").resolve()
 
 
 def test_a_dataset_of_ones_own(own_registries, toy):
