@@ -6,24 +6,22 @@ for all. The effect of a change is the score with it minus the score without it,
 log10 of the ratio of the errors, positive where the change helps.
 """
 
-import dataclasses
-from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas
 
-from kanbefair import complexity
-from kanbefair.data import Task, load
+from kanbefair.data import load
 from kanbefair.data.registry import dataset
 from kanbefair.data.tabular import TABLES
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import data_folder
 from kanbefair.learned_splines import DrawnSpec
+from kanbefair.models.matching import matched, trainable_values
 from kanbefair.outputs import PROFILES
-from kanbefair.specs import MODEL_FIELDS, RunSpec
-from kanbefair.studies import SEEDS, SMOOTH
+from kanbefair.specs import RunSpec
+from kanbefair.studies import SEEDS, SMOOTH, on_range
 
 CURVES = {
     "KAN, silu shortcut": {"model": "KAN"},
@@ -129,32 +127,6 @@ def at_hand(names: Sequence[str], data_dir: str = "") -> list[str]:
     return found
 
 
-def _hidden(task: Task, depth: int, size: int, width: int) -> tuple[int, ...]:
-    """Widths of the hidden layers. A text's first layer, whose width is that of its embedding, is `size` wide in every
-    network, so that all have the same embedding."""
-    return (size, *[width] * (depth - 1)) if task.domain == "text" else (width,) * depth
-
-
-def trainable_values(fields: dict[str, object], task: Task, hidden: tuple[int, ...]) -> int:
-    """Trainable values of a network with hidden layers of these widths, without a text's embedding."""
-    first = hidden[0] if task.domain == "text" else task.input_size
-    known = {f.name for f in dataclasses.fields(complexity.Shape)}
-    own = {name: value for name, value in fields.items() if name in known and value is not None}
-    shape = complexity.Shape(family=fields["model"], widths=(first, *hidden, task.output_size), **own)
-    return complexity.count(shape).live_parameters
-
-
-def matched_widths(budget: float, fields: dict[str, object], task: Task, *, depth: int, size: int = 8) -> tuple[int, ...]:
-    """The hidden widths of a network with `fields` whose trainable values come nearest to `budget`, in ratio."""
-
-    def values(width: int) -> int:
-        return trainable_values(fields, task, _hidden(task, depth, size, width))
-
-    above = max(bisect_left(range(2**14), budget, lo=1, key=values), 2)
-    nearer = above - 1 if budget / values(above - 1) < values(above) / budget else above
-    return _hidden(task, depth, size, nearer)
-
-
 @dataclass(frozen=True)
 class Try:
     """One run and the place it has in the study: a `variant` at a budget, whose KAN has width `size`; `focus` marks the
@@ -164,16 +136,6 @@ class Try:
     size: int
     focus: bool
     spec: RunSpec
-
-
-def full_fields(given: dict[str, object], reach: float) -> dict[str, object]:
-    """All fields of a variant, defaults filled in."""
-    own = {name: value for name, value in given.items() if name != "stretch"}
-    full = MODEL_FIELDS[own["model"]] | own
-    if "grid_range" in full:
-        end = reach * given.get("stretch", 1.0)
-        full["grid_range"] = (-end, end)
-    return full
 
 
 def tries(profile: str, data_dir: str = "") -> list[Try]:
@@ -189,15 +151,19 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
         for size in sizes:
             focus = size == sizes[-1]
             variants = CURVES | ({change.variant: change.fields for change in CHANGES} if focus else {})
-            plain = full_fields(CURVES[BASES["KAN"]], setting.reach)
-            budget = trainable_values(plain, task, _hidden(task, setting.depth, size, size))
-            for variant, given in variants.items():
-                full = full_fields(given, setting.reach)
-                widths = matched_widths(budget, full, task, depth=setting.depth, size=size)
-                common = {"dataset": name, "widths": widths, "epochs": setting.epochs[profile]} | full
-                specs = [RunSpec(seed=seed, lr=lr, **common) for seed in seeds for lr in setting.lrs[rates]]
+            common = {"dataset": name, "widths": (size,) * setting.depth, "epochs": setting.epochs[profile]}
+            budget = trainable_values(variant_spec(CURVES[BASES["KAN"]], setting.reach, **common), task)
+            for variant, fields in variants.items():
+                spec = matched(variant_spec(fields, setting.reach, **common), task, budget)
+                specs = [replace(spec, seed=seed, lr=lr) for seed in seeds for lr in setting.lrs[rates]]
                 found += [Try(variant, size, focus, spec) for spec in specs]
     return found
+
+
+def variant_spec(fields: dict[str, object], reach: float, **common: object) -> RunSpec:
+    """A run of a variant on a grid from −reach to reach, times the variant's `stretch`."""
+    own = {name: value for name, value in fields.items() if name != "stretch"}
+    return RunSpec(**on_range(own, reach * fields.get("stretch", 1.0)), **common)
 
 
 def drawn(tried: Sequence[Try]) -> list[DrawnSpec]:

@@ -21,7 +21,6 @@ import numpy
 import torch
 from torch import Tensor
 
-import kanbefair.local_basis  # noqa: F401
 from kanbefair import streams
 from kanbefair.data import Task
 from kanbefair.data.peaks import CENTRES

@@ -9,10 +9,10 @@ import numpy
 import torch
 from torch import Generator, Tensor
 
-from kanbefair.complexity import COUNTS, count, live_parameters
 from kanbefair.data import Task
 from kanbefair.errors import InputError
-from kanbefair.models import Network, build
+from kanbefair.models import Network, build, count
+from kanbefair.models.counting import COUNTS, live_parameters
 from kanbefair.optim import StackAdam, StackOptimizer, StackSGD
 from kanbefair.provenance import provenance
 from kanbefair.specs import RunSpec

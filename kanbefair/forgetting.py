@@ -6,14 +6,16 @@ task, out of the same values for all networks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kanbefair.ablation import REAL, at_hand, full_fields, matched_widths, trainable_values
+from kanbefair.ablation import REAL, at_hand
 from kanbefair.continual import ContinualSpec
 from kanbefair.data import load
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
+from kanbefair.models.matching import matched, trainable_values
 from kanbefair.outputs import PROFILES
+from kanbefair.studies import on_range
 
 NETWORKS = {
     "KAN": {"model": "KAN"},
@@ -119,13 +121,16 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
                 "batch_size": setting.batch_size,
                 **STREAMS[name],
             }
-            task = ContinualSpec(model="MLP", widths=(1,), **common).tasks_of(data)[0]
-            budget = trainable_values(full_fields(NETWORKS["KAN"], setting.reach), task, (setting.width,))
-            for network in NETWORKS:
-                fields = full_fields(NETWORKS[network], setting.reach)
-                widths = matched_widths(budget, fields, task, depth=1)
+            specs = {
+                network: ContinualSpec(widths=(setting.width,), **common, **on_range(fields, setting.reach))
+                for network, fields in NETWORKS.items()
+            }
+            task = specs["KAN"].tasks_of(data)[0]
+            budget = trainable_values(specs["KAN"], task)
+            for network, plain in specs.items():
+                spec = matched(plain, task, budget)
                 found += [
-                    Try(network, ContinualSpec(widths=widths, seed=seed, **common, **fields, **kind))
+                    Try(network, replace(spec, seed=seed, **kind))
                     for kind in _strategies(setting, name, network, lrs)
                     for seed in _seeds(kind, profile)
                 ]

@@ -8,9 +8,12 @@ import pandas
 import torch
 from torch import Tensor, nn
 
-from kanbefair import fused, peers
-from kanbefair.layers import KANLinear, Linear, activation
+from kanbefair import peers
 from kanbefair.measure import interleaved, machine, one_thread, peak_memory, quartiles
+from kanbefair.models import compiled
+from kanbefair.models.activations import activation
+from kanbefair.models.layers import Linear
+from kanbefair.models.spline_layers import KANLinear
 
 LINEAR, OURS, PLAIN = "nn.Linear", "kanbefair", "kanbefair, plain"
 PASSES = ("forward", "forward+backward", "with input gradient")
@@ -88,7 +91,7 @@ def contestants(size: Size, shortcut: str | None, device: str) -> dict[str, tupl
     linear = nn.Linear(size.inputs, outputs, device=device)
 
     def plain(x: Tensor) -> Tensor:
-        with fused.plain():
+        with compiled.plain():
             return ours(x)
 
     found = {LINEAR: (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}
@@ -196,7 +199,7 @@ def _growing(size: Size, device: str) -> dict[str, tuple[nn.Module, Callable[[Te
         linear.weight.normal_(std=0.1)
 
     def plain(x: Tensor) -> Tensor:
-        with fused.plain():
+        with compiled.plain():
             return ours(x)
 
     return {"linear": (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from kanbefair import fit
 from kanbefair.data import Task
 from kanbefair.errors import InputError
-from kanbefair.layers import KANLinear, SplineActivation
 from kanbefair.models import Network
+from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import Store
 

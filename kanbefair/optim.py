@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from kanbefair import fused, graphs
-from kanbefair.layers import REGISTERS
+from kanbefair import graphs
+from kanbefair.models import compiled
+from kanbefair.models.activations import REGISTERS
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
@@ -64,7 +65,7 @@ class StackAdam(StackOptimizer):
         self.steps += 1
         beta1, beta2 = ADAM_BETAS
         state = (self.values, self.gradient, self.mean, self.square, self.lr)
-        if fused.usable_on(self.values):
+        if compiled.usable_on(self.values):
             corrections = (1 - beta1**self.steps, (1 - beta2**self.steps) ** 0.5)
             torch.ops.kanbefair.adam_(*state, beta1, beta2, *corrections, ADAM_EPSILON)
             return

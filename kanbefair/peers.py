@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from torch import Tensor, nn
 
-from kanbefair.layers import KANLinear
+from kanbefair.models.spline_layers import KANLinear
 
 
 def _pykan(module: object, inputs: int, outputs: int, grid: int, order: int) -> nn.Module:

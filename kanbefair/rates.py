@@ -15,7 +15,7 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import complexity, cost, fit, models, stats, studies, sweep
+from kanbefair import cost, fit, models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
 from kanbefair.specs import RunSpec, grid
@@ -95,8 +95,8 @@ def work(stack: Sequence[RunSpec], task: Task, train_curve: bool = False) -> dic
     """
     with torch.device("meta"):
         shape = models.build(stack[:1], task).shape()
-    whole = complexity.count(shape)
-    later = complexity.count(replace(shape, widths=shape.widths[1:]))
+    whole = models.count(shape)
+    later = models.count(replace(shape, widths=shape.widths[1:]))
     epochs, trained = stack[0].epochs, len(task.x_train)
     others = sum(len(task.part(part)[0]) for part in task.parts if part != "train")
     seen = epochs * others + (epochs if train_curve else 2) * trained

@@ -28,14 +28,10 @@ LOSSES = ("cross_entropy", "mse")
 PROTOCOLS = ("published", "fair")
 
 SPLINE_FIELDS = {"grid": 5, "order": 3, "grid_range": (-1.0, 1.0)}
-MODEL_FIELDS: dict[str, dict[str, object]] = {
-    "KAN": SPLINE_FIELDS | {"shortcut": "silu", "without": None},
-    "MLP": {"activation": "relu", "batch_norm": False, "without": None},
-    "BSpline_MLP": SPLINE_FIELDS | {"batch_norm": False, "without": None},
-    "BSpline_First_MLP": SPLINE_FIELDS | {"batch_norm": False, "without": None},
-}
-"""The fields that each model reads, with their defaults; for a spec of that model all other fields here are None.
-`models.register` adds to it."""
+"""The fields of every model with splines, with their defaults."""
+MODEL_FIELDS: dict[str, dict[str, object]] = {}
+"""The fields that each model reads, with their defaults; for a spec of that model all other fields are None.
+`networks.register` adds to it."""
 
 OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range", "without")
 REMOVABLE = {"KAN": ("scale", "bias")}

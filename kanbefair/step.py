@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
 from kanbefair.graphs import Recorded, records_on
-from kanbefair.layers import REGISTERS
 from kanbefair.models import Network
+from kanbefair.models.activations import REGISTERS
 from kanbefair.optim import StackOptimizer
 
 FEW_CLASSES = 16
@@ -50,7 +50,7 @@ class Step:
         self.total = torch.zeros(network.runs, device=self.x.device)
         self.calls = torch.zeros((), device=self.x.device)
         self.searches = isinstance(optimizer, torch.optim.LBFGS)
-        self.recorded = Recorded() if records_on(self.x.device) and not self.searches and not network.text else None
+        self.recorded = Recorded() if records_on(self.x.device) and not self.searches and network.embedding is None else None
 
     def __call__(self, rows: Tensor) -> None:
         if self.recorded is None:

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from kanbefair.data import Task
 from kanbefair.fit import Stream, make_optimizer
-from kanbefair.layers import KANLinear, SplineActivation
 from kanbefair.models import Network
+from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
 
 FISHER_ROWS = 64

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from kanbefair.errors import choose
 from kanbefair.outputs import PROFILES
-from kanbefair.specs import RunSpec, grid
+from kanbefair.specs import MODEL_FIELDS, RunSpec, grid
 
 SMOOTH = [
     "Special_ellipkinc",
@@ -136,6 +136,11 @@ STUDIES = {
         paper=_IMAGE,
     ),
 }
+
+
+def on_range(fields: dict[str, object], end: float) -> dict[str, object]:
+    """`fields` of a run and, if its model has a grid, a grid range from −end to end."""
+    return fields | {"grid_range": (-end, end)} if "grid_range" in MODEL_FIELDS[fields["model"]] else fields
 
 
 def specs(section: str, profile: str, datasets: list[str] | None = None) -> list[RunSpec]:

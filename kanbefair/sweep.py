@@ -17,12 +17,12 @@ import pandas
 import torch
 from tqdm.auto import tqdm
 
-from kanbefair import fit, fused
+from kanbefair import fit
 from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder, writable
-from kanbefair.models import build
+from kanbefair.models import build, compiled
 from kanbefair.specs import RunSpec
 
 Trainer = Callable[..., list[dict]]
@@ -220,7 +220,7 @@ def run(
     workers = worker_count(workers, check_device(device))
     if missing:
         folder = str(data_folder(data_dir)) if data_dir else ""
-        fused.prepare()
+        compiled.prepare()
         stacks = plan(missing, folder, workers)
         arguments = [(stack, str(store.folder), folder, device, train) for stack in stacks]
         counter = get_context("spawn").Value("q", 0)

@@ -6,9 +6,10 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import complexity, models, specs
+from kanbefair import specs
 from kanbefair.data import Task, registry
 from kanbefair.data.task import make_task
+from kanbefair.models import counting, networks
 
 matplotlib.use("agg")
 torch.set_num_threads(1)
@@ -48,7 +49,7 @@ def unwritable(tmp_path) -> Path:
 @pytest.fixture
 def own_registries():
     """What a test registers is forgotten after it."""
-    registries = (specs.MODEL_FIELDS, models.REGISTRY, complexity.LAYER_COUNTERS, registry._DATASETS)
+    registries = (specs.MODEL_FIELDS, networks.FAMILIES, counting.LAYER_COUNTERS, registry._DATASETS)
     before = [dict(entries) for entries in registries]
     yield
     for entries, kept in zip(registries, before, strict=True):

@@ -1,6 +1,7 @@
 """The ablation: matched networks, effects of single changes, claims, learned splines."""
 
 import math
+from dataclasses import fields
 
 import numpy
 import pandas
@@ -8,11 +9,12 @@ import pytest
 import torch
 
 from kanbefair import ablation, effects, fit, learned_splines, sweep
-from kanbefair.complexity import live_parameters
 from kanbefair.data import load
 from kanbefair.errors import InputError
-from kanbefair.layers import KANLinear, Linear
-from kanbefair.models import build
+from kanbefair.models import build, matching
+from kanbefair.models.counting import live_parameters
+from kanbefair.models.layers import Linear
+from kanbefair.models.spline_layers import KANLinear
 from kanbefair.specs import RunSpec
 
 
@@ -35,25 +37,28 @@ def test_all_variants_of_a_budget_have_nearly_equal_trainable_values(smoke):
 def test_a_change_differs_from_its_base_in_one_thing_only():
     reach = 1.0
     for change in ablation.CHANGES:
-        base = ablation.full_fields(ablation.CURVES[ablation.BASES[change.base]], reach)
-        fields = ablation.full_fields(change.fields, reach)
-        if change.fields["model"] == base["model"] and change.factor != "everything":
-            assert sum(base[name] != fields[name] for name in base) == 1, change
+        common = {"dataset": "Digits", "widths": (4,)}
+        base = ablation.variant_spec(ablation.CURVES[ablation.BASES[change.base]], reach, **common)
+        changed = ablation.variant_spec(change.fields, reach, **common)
+        if changed.model == base.model and change.factor != "everything":
+            assert sum(getattr(base, f.name) != getattr(changed, f.name) for f in fields(RunSpec) if f.compare) == 1, change
 
 
 @pytest.mark.parametrize("model", [{"model": "MLP"}, {"model": "KAN"}, {"model": "BSpline_MLP"}])
 @pytest.mark.parametrize("name", ["Digits", "Docstrings"])
 def test_matched_widths_are_the_nearest(model, name):
-    task, fields = load(name), ablation.full_fields(model, 1.0)
+    task = load(name)
     budget = 2500
 
-    def off(width: int) -> float:
-        hidden = (8, width) if name == "Docstrings" else (width, width)
-        return abs(math.log(ablation.trainable_values(fields, task, hidden) / budget))
+    def sized(width: int) -> RunSpec:
+        return RunSpec(dataset=name, widths=(8, width) if name == "Docstrings" else (width, width), **model)
 
-    found = ablation.matched_widths(budget, fields, task, depth=2)
-    assert found[0] == (8 if name == "Docstrings" else found[1])
-    assert off(found[1]) == min(off(width) for width in range(1, 200))
+    def off(width: int) -> float:
+        return abs(math.log(matching.trainable_values(sized(width), task) / budget))
+
+    found = matching.matched(sized(8), task, budget)
+    assert found == sized(found.widths[1])
+    assert off(found.widths[1]) == min(off(width) for width in range(1, 200))
 
 
 def test_parts_left_out_are_constants_and_do_not_train():

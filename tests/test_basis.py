@@ -3,7 +3,8 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from kanbefair.basis import basis, blending_matrix, fit_coefficients, fit_coefficients_released, local_basis, locate
+from kanbefair.models.basis import basis, blending_matrix, fit_coefficients, local_basis, locate
+from kanbefair.models.kan import fit_as_released
 
 ORDERS = [2, 3, 5]
 GRIDS = [3, 5, 10, 20, 50]
@@ -126,10 +127,10 @@ def test_fitted_coefficients_go_through_the_noise_with_the_least_norm(order, gri
 @pytest.mark.parametrize(("order", "grid"), PAPER)
 def test_the_released_start_is_reproducible_and_its_first_spline_exact_where_asked(order, grid):
     noise = torch.rand(5, grid + 1, generator=torch.Generator().manual_seed(0)) * 0.1 / grid
-    found = fit_coefficients_released(noise, grid, order, True)
-    assert torch.equal(found, fit_coefficients_released(noise, grid, order, True))
+    found = fit_as_released(noise, grid, order, first_exact=True)
+    assert torch.equal(found, fit_as_released(noise, grid, order, first_exact=True))
     torch.testing.assert_close(found[0], fit_coefficients(noise[0], grid, order))
-    assert torch.equal(found[1:], fit_coefficients_released(noise, grid, order, False)[1:])
+    assert torch.equal(found[1:], fit_as_released(noise, grid, order, first_exact=False)[1:])
 
 
 def test_shared_values_can_meet_several_ranges():

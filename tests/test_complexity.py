@@ -4,9 +4,10 @@ import numpy
 import pytest
 import torch
 
-from kanbefair import complexity, models
-from kanbefair.complexity import ACTIVATION_FLOPS, COUNTS, Shape, count, live_parameters, match, matmul_flops
+from kanbefair import models
 from kanbefair.errors import InputError
+from kanbefair.models import Shape, count, match
+from kanbefair.models.counting import ACTIVATION_FLOPS, COUNTS, live_parameters, matmul_flops
 from kanbefair.specs import ACTIVATIONS, SHORTCUTS
 
 SIZES = {
@@ -231,4 +232,4 @@ def test_match_refuses_what_it_does_not_know(change, words):
 
 def test_an_unknown_family_is_not_counted():
     with pytest.raises(InputError, match="unknown family 'CNN'"):
-        complexity.count(Shape(family="CNN", widths=(3, 2)))
+        models.count(Shape(family="CNN", widths=(3, 2)))

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from kanbefair import fit, models
 from kanbefair.data import load
 from kanbefair.errors import InputError
+from kanbefair.models import networks
 from kanbefair.specs import RunSpec
 
 MODELS = ("KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP")
@@ -53,8 +54,8 @@ def trained(monkeypatch):
 
         return Kept
 
-    for name, pair in models.REGISTRY.items():
-        monkeypatch.setitem(models.REGISTRY, name, tuple(map(keeping, pair)))
+    for name, network in networks.FAMILIES.items():
+        monkeypatch.setitem(networks.FAMILIES, name, keeping(network))
     return built
 
 
@@ -242,8 +243,8 @@ def batches(monkeypatch):
 
         return Watched
 
-    for name, pair in models.REGISTRY.items():
-        monkeypatch.setitem(models.REGISTRY, name, tuple(watching(name, network) for network in pair))
+    for name, network in networks.FAMILIES.items():
+        monkeypatch.setitem(networks.FAMILIES, name, watching(name, network))
     return seen
 
 

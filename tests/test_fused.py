@@ -6,13 +6,14 @@ import sys
 import pytest
 import torch
 
-from kanbefair import fused
-from kanbefair.layers import KANLinear, SplineActivation, activation
+from kanbefair.models import compiled
+from kanbefair.models.activations import activation
+from kanbefair.models.spline_layers import KANLinear, SplineActivation
 
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 RANGES = [(-1.0, 1.0), (-2.0, 0.5), (0.1, 3.0)]
 
-needs_operator = pytest.mark.skipif(not fused.prepare(), reason="there is no compiler, so no compiled operator")
+needs_operator = pytest.mark.skipif(not compiled.prepare(), reason="there is no compiler, so no compiled operator")
 
 
 def kan(inputs, outputs, grid, order, shortcut, dtype, runs=3):
@@ -168,7 +169,7 @@ def test_gradients_by_finite_differences():
     ends = layer.grid.low, layer.grid.high
 
     def function(x, *parameters):
-        return fused.kan_linear(x, *parameters, *ends, grid=4, order=3, shortcut="silu")
+        return compiled.kan_linear(x, *parameters, *ends, grid=4, order=3, shortcut="silu")
 
     torch.autograd.gradcheck(function, (x, *parameters))
 
@@ -186,12 +187,12 @@ def test_an_input_without_gradient_and_a_strided_one():
 
 def test_what_the_operator_cannot_do_is_left_to_the_plain_form():
     x, c = torch.zeros(2, 3), torch.zeros(1, 3, 8, 4)
-    assert fused.usable(x, c, 5, 3) == fused.prepare()
-    assert not fused.usable(x, c, 5, 6) and not fused.usable(x, c, 250, 3)
-    assert not fused.usable(x.double(), c, 5, 3) and not fused.usable(x.half(), c.half(), 5, 3)
-    assert not fused.usable(x.to("meta"), c, 5, 3)
-    with fused.plain():
-        assert not fused.usable(x, c, 5, 3)
+    assert compiled.usable(x, c, 5, 3) == compiled.prepare()
+    assert not compiled.usable(x, c, 5, 6) and not compiled.usable(x, c, 250, 3)
+    assert not compiled.usable(x.double(), c, 5, 3) and not compiled.usable(x.half(), c.half(), 5, 3)
+    assert not compiled.usable(x.to("meta"), c, 5, 3)
+    with compiled.plain():
+        assert not compiled.usable(x, c, 5, 3)
 
 
 PROGRAM = """

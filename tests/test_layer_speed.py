@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from kanbefair import fused, layer_speed, peers
+from kanbefair import layer_speed, peers
 from kanbefair.layer_speed import LINEAR, OURS, PASSES, PLAIN, Size
+from kanbefair.models import compiled
 
 SMALL = Size(6, 5, 3, 4, 2)
 
@@ -51,7 +52,7 @@ def test_our_two_forms_are_the_same_layer():
 
 def test_the_plain_contestant_is_plain(monkeypatch):
     forward = layer_speed.contestants(SMALL, None, "cpu")[PLAIN][1]
-    monkeypatch.setattr(fused, "kan_linear", None)
+    monkeypatch.setattr(compiled, "kan_linear", None)
     assert forward(torch.randn(6, 5)).shape == (1, 6, 3)
 
 

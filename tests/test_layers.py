@@ -7,17 +7,10 @@ from scipy.interpolate import BSpline
 from torch import nn
 
 from kanbefair import specs
-from kanbefair.basis import fit_coefficients
-from kanbefair.layers import (
-    BatchNorm,
-    Elementwise,
-    KANLinear,
-    Linear,
-    MeanEmbedding,
-    PolynomialActivation,
-    SplineActivation,
-    activation,
-)
+from kanbefair.models.activations import Elementwise, PolynomialActivation, activation
+from kanbefair.models.basis import fit_coefficients
+from kanbefair.models.layers import BatchNorm, Linear, MeanEmbedding
+from kanbefair.models.spline_layers import KANLinear, SplineActivation
 
 SEEDS = [11, 12, 13]
 RANGES = [(-1.0, 1.0), (-2.0, 2.0), (-0.5, 1.5)]

@@ -1,12 +1,14 @@
 from argparse import Namespace
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from kanbefair import complexity, fit, models
+from kanbefair import fit, models
 from kanbefair.errors import InputError
-from kanbefair.models import MLP, KANbeFair, KANbeFair_Text, MLP_Text
+from kanbefair.models import MLP, KANbeFair, KANbeFair_Text, MLP_Text, counting, networks
+from kanbefair.models.mlp import MLPStack
 from kanbefair.specs import ACTIVATIONS, RunSpec
 
 SPLINE = {"kan_bspline_grid": 4, "kan_bspline_order": 3, "kan_grid_range": [-1, 1]}
@@ -50,7 +52,7 @@ def test_the_papers_snippet():
 
 @pytest.mark.parametrize("given", [{"activation": nn.Tanh}, {"activation": nn.Tanh()}, {"activation_name": "tanh"}])
 def test_an_activation_is_a_class_a_module_or_a_name(given):
-    assert MLP(args(batch_norm=False, **given)).activation == "tanh"
+    assert MLP(args(batch_norm=False, **given)).shape().activation == "tanh"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_an_activation_is_a_class_a_module_or_a_name(given):
     ],
 )
 def test_a_shortcut_is_a_module_or_a_name(given):
-    assert KANbeFair(args(**SPLINE, **given)).shortcuts == ["identity"]
+    assert KANbeFair(args(**SPLINE, **given)).shape().shortcut == "identity"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,8 @@ def plain_mlp(batch_norm):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_an_mlp_is_torchs_from_the_same_seed(batch_norm):
-    stack = MLP(args(batch_norm=batch_norm, activation="gelu"), stack=2)
+    shape = models.Shape(family="MLP", widths=(5, 3, 4, 2), activation="gelu", batch_norm=batch_norm)
+    stack = MLPStack([shape, shape])
     stack.reset(generators([7, 8]))
     x = torch.randn(6, 5)
     for run, seed in enumerate([7, 8]):
@@ -121,13 +124,13 @@ def test_a_single_network_obeys_the_global_seed():
 
 def test_a_text_network_is_an_embedding_bag_and_its_vector_twin():
     tokens = torch.tensor([[4, 2, 2, -1], [0, -1, -1, -1]], dtype=torch.int32)
-    text = MLP_Text(args(input_size=9, batch_norm=False, activation="tanh"), stack=1)
+    text = MLP_Text(args(input_size=9, batch_norm=False, activation="tanh"))
     text.reset(generators([7]))
     torch.manual_seed(7)
     bag = nn.EmbeddingBag(9, 3, mode="mean")
     plain = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     expected = plain(bag(torch.tensor([4, 2, 2, 0]), torch.tensor([0, 3])))
-    torch.testing.assert_close(text(tokens)[0], expected)
+    torch.testing.assert_close(text(tokens), expected)
     single = KANbeFair_Text(args(input_size=9, **SPLINE))
     assert single(tokens).shape == (2, 2)
     assert single.total_parameters() == KANbeFair(args(input_size=3, layers_width=[3, 4], **SPLINE)).total_parameters()
@@ -135,13 +138,14 @@ def test_a_text_network_is_an_embedding_bag_and_its_vector_twin():
 
 def test_reset_wants_a_generator_for_each_run():
     with pytest.raises(InputError, match="1 generators for a stack of 2 runs"):
-        MLP(args(batch_norm=False, activation="relu"), stack=2).reset(generators([1]))
+        shape = models.Shape(family="MLP", widths=(5, 3, 2), activation="relu")
+        MLPStack([shape, shape]).reset(generators([1]))
 
 
 @pytest.mark.parametrize("family", ["KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP"])
 def test_a_network_of_a_shape_has_that_shape(family):
     spline = {"grid": 4, "order": 3} if family != "MLP" else {"activation": "relu"}
-    shape = complexity.Shape(family=family, widths=(5, 3, 2), **spline, shortcut="zero" if family == "KAN" else None)
+    shape = models.Shape(family=family, widths=(5, 3, 2), **spline, shortcut="zero" if family == "KAN" else None)
     network = models.network(shape)
     assert network.shape() == shape
     assert network(torch.zeros(4, 5)).shape == (4, 2)
@@ -149,7 +153,7 @@ def test_a_network_of_a_shape_has_that_shape(family):
 
 def test_a_network_of_an_unknown_family():
     with pytest.raises(InputError, match="unknown model 'KAM'; did you mean 'KAN'"):
-        models.network(complexity.Shape(family="KAM", widths=(5, 3, 2)))
+        models.network(models.Shape(family="KAM", widths=(5, 3, 2)))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -159,18 +163,14 @@ def test_every_activation_works_in_an_mlp(name, toy):
     assert network(toy().x_train).isfinite().all()
 
 
-class Squared(MLP):
+class Squared(MLPStack):
     """An MLP that also sees the squares of its inputs: what a user might write."""
 
-    def __init__(self, args, *, stack=None):
-        wide = Namespace(**(vars(args) | {"input_size": 2 * args.input_size}))
-        super().__init__(wide, stack=stack)
+    def __init__(self, shapes, **options):
+        super().__init__([replace(own, widths=(2 * own.widths[0], *own.widths[1:])) for own in shapes], **options)
 
     def forward(self, x):
         return super().forward(torch.cat([x, x * x], dim=-1))
-
-    def shape(self, run=0):
-        return complexity.Shape(family="Squared", widths=tuple(self.widths), activation=self.activation)
 
 
 def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
@@ -178,7 +178,7 @@ def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
         "Squared",
         Squared,
         defaults={"activation": "tanh", "batch_norm": False},
-        layer_count=complexity.LAYER_COUNTERS["MLP"],
+        layer_count=counting.LAYER_COUNTERS["MLP"],
     )
     specs = [RunSpec(dataset="toy", model="Squared", widths=(6,), epochs=8, lr=lr) for lr in (1e-2, 1e-3)]
     assert specs[0].activation == "tanh"
@@ -193,6 +193,6 @@ def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
 
 
 def test_what_is_registered_in_a_test_is_gone_after_it():
-    assert "Squared" not in models.REGISTRY
+    assert "Squared" not in networks.FAMILIES
     with pytest.raises(InputError, match="unknown model 'Squared'"):
         RunSpec(dataset="toy", model="Squared", widths=(6,))

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from kanbefair import fused
-from kanbefair.layers import Linear
+from kanbefair.models import compiled
+from kanbefair.models.layers import Linear
 from kanbefair.optim import StackAdam, StackSGD
 
 RATES = [1e-1, 1e-3, 3e-2]
@@ -80,7 +80,7 @@ def test_the_fused_step_is_the_plain_one():
         fast.gradient.copy_(gradient)
         slow.gradient.copy_(gradient)
         fast.step()
-        with fused.plain():
+        with compiled.plain():
             slow.step()
     torch.testing.assert_close(fast.values, slow.values, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(fast.square, slow.square, rtol=1e-6, atol=0)

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from kanbefair import fit, published, stats
-from kanbefair.basis import basis, fit_coefficients, fit_coefficients_released
 from kanbefair.data import load
 from kanbefair.errors import InputError
+from kanbefair.models.basis import basis, fit_coefficients
+from kanbefair.models.kan import fit_as_released
 
 HEADER = (
     "dataset,model,widths,activation,batch_size,epochs,lr,seed,grid,order,shortcut,grid_range,train_metric,test_metric,"
@@ -111,7 +112,7 @@ def test_released_starts_are_cut_off_where_the_authors_were(grid, order, cut):
         start = fit_coefficients_released(noise, grid, order, first_exact)
         exact = ((start @ table.T - noise).abs() < 1e-4).all(dim=1).tolist()
         assert exact == [first_exact or not cut] + [not cut] * 5
-    torch.testing.assert_close(fit_coefficients_released(noise, grid, order, True)[0], fit_coefficients(noise[0], grid, order))
+    torch.testing.assert_close(fit_as_released(noise, grid, order, first_exact=True)[0], fit_coefficients(noise[0], grid, order))
 
 
 def test_a_quoted_row_comes_back():

@@ -8,7 +8,8 @@ from test_fit import KINDS, named, spec
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from kanbefair import fit, fused, graphs, models
+from kanbefair import fit, graphs, models
+from kanbefair.models import compiled
 from kanbefair.optim import StackAdam
 from kanbefair.step import Step, run_losses
 
@@ -75,7 +76,7 @@ def test_a_function_is_recorded_after_a_few_calls_and_other_shapes_never(monkeyp
 def test_recorded_steps_train_as_others_do(toy, monkeypatch, kind, data):
     runs = [spec(**kind, seed=seed, lr=lr, batch_size=20) for seed in (1, 2) for lr in (1e-2, 1e-3)]
     task = toy(data)
-    with fused.plain():
+    with compiled.plain():
         expected = fit.train(runs, task)
         cuda = StandIn(monkeypatch)
         records = fit.train(runs, task)
@@ -96,11 +97,11 @@ def test_steps_that_differ_are_not_recorded(toy, monkeypatch):
 
 def test_adam_that_counts_its_steps_on_the_device_is_pytorchs(monkeypatch):
     monkeypatch.setattr(graphs, "DEVICES", {"cpu"})
-    network = models.MLP(models.Namespace(input_size=3, layers_width=[4], output_size=2, batch_norm=False, activation="relu"))
+    network = models.network(models.Shape(family="MLP", widths=(3, 4, 2), activation="relu"))
     single = [p.detach().clone().requires_grad_() for p in network.parameters()]
     ours, theirs = StackAdam(network, torch.tensor([0.01])), torch.optim.Adam(single, lr=0.01)
     generator = torch.Generator().manual_seed(0)
-    with fused.plain():
+    with compiled.plain():
         for _ in range(60):
             for own, other in zip(network.parameters(), single, strict=True):
                 other.grad = torch.randn(other.shape, generator=generator)

@@ -1,8 +1,8 @@
 import pytest
 
 from kanbefair import data, studies
-from kanbefair.complexity import Shape, count
 from kanbefair.errors import InputError
+from kanbefair.models import Shape, count
 
 SECTIONS = ["symbolic", "tabular", "vision", "text", "audio"]
 

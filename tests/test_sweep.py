@@ -10,8 +10,9 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import complexity, data, fit, fused, sweep
+from kanbefair import data, fit, sweep
 from kanbefair.errors import InputError
+from kanbefair.models import compiled, counting
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import Store
 
@@ -149,12 +150,12 @@ def test_kans_with_and_without_a_silu_shortcut_share_a_stack_and_return_what_eac
     specs = grid(dataset="ToyClasses", model="KAN", widths=(5,), epochs=2, protocol=protocol, **choices)
     (stack,) = sweep.plan(specs)
     assert [spec.grid_range for spec in stack] == [(-2, 2), (-2, 2), (-1, 1), (-1, 1)]
-    with fused.plain() if plain else contextlib.nullcontext():
+    with compiled.plain() if plain else contextlib.nullcontext():
         together = fit.train(stack, sweep.stack_task(stack, ""))
         alone = [fit.train([spec], sweep.task_of(spec, ""))[0] for spec in stack]
     for spec, ours, own in zip(stack, together, alone, strict=True):
         assert ours["shortcut"] == spec.shortcut
-        assert {n: ours[n] for n in ("curves", *complexity.COUNTS)} == {n: own[n] for n in ("curves", *complexity.COUNTS)}
+        assert {n: ours[n] for n in ("curves", *counting.COUNTS)} == {n: own[n] for n in ("curves", *counting.COUNTS)}
 
 
 def test_lbfgs_runs_and_other_domains_keep_to_one_dataset(task):

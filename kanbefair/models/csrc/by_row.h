@@ -1,7 +1,7 @@
 // The KAN layer row by row, with tables of scaled coefficients: for narrow outputs and few inputs.
 #pragma once
 #include "block.h"
-#include "kernels.h"
+#include "row_kernels.h"
 
 namespace kanbefair {
 

@@ -1,6 +1,6 @@
 // What splines.h declares, for one number type: include once per type and instantiate.
 #pragma once
-#include "activation.h"
+#include "unit_splines.h"
 #include "by_interval.h"
 #include "by_row.h"
 

@@ -4,7 +4,7 @@
 //
 // What is added to one output, and in which order, is the same whatever the tile's width and the columns beside it.
 #pragma once
-#include "kernels.h"
+#include "row_kernels.h"
 
 namespace kanbefair {
 

@@ -46,7 +46,7 @@ _turned_off = False
 def _key() -> str:
     native = [processor_facts().get(name, "") for name in ("flags", "Features", "CPU part")]  # what -march=native reads
     content = [torch.__version__, *platform.libc_ver(), processor(), *native, *FLAGS, os.environ.get("CXX", "")]
-    content += [path.name + path.read_text() for path in sorted(SOURCES.iterdir())]
+    content += [path.name + path.read_text() for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".cpp")]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
 

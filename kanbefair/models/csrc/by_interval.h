@@ -2,7 +2,7 @@
 // share all that is evaluated there, and where outputs are narrow also the registers.
 #pragma once
 #include "block.h"
-#include "intervals.h"
+#include "interval_kernels.h"
 
 namespace kanbefair {
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor, nn
 
-from kanbefair import complexity
-from kanbefair.complexity import LayerCount, Shape
-from kanbefair.layers import Grid, Linear
-from kanbefair.models import Network, register
+from kanbefair.models.counting import LayerCount, Shape, basis_flops
+from kanbefair.models.layers import Linear
+from kanbefair.models.networks import Network, register
+from kanbefair.models.spline_layers import Grid
 from kanbefair.specs import SPLINE_FIELDS
 
 
@@ -26,32 +26,29 @@ class ProductBasis(nn.Module):
         return first
 
 
-class LocalBasis(Network):
-    """A fixed tensor-product B-spline basis with a linear head without bias; no hidden layers. With order 1 it is a
-    table that is looked up with linear interpolation."""
+class LookupTableStack(Network):
+    """A fixed tensor-product B-spline basis with a linear head without bias; no hidden layers.
+
+    With order 1 it is a table that is looked up with linear interpolation.
+    """
 
     def layer(self, number: int) -> list[nn.Module]:
         """The basis and the head."""
-        args = self.args
-        size = (args.kan_bspline_grid + args.kan_bspline_order) ** args.input_size
-        return [
-            ProductBasis(args.kan_bspline_grid, args.kan_bspline_order, args.kan_grid_range),
-            Linear(size, args.output_size, stack=self.runs, bias=False),
-        ]
+        shape = self.shape()
+        inputs, outputs = self.widths
+        size = (shape.grid + shape.order) ** inputs
+        basis = ProductBasis(shape.grid, shape.order, self.grid_ranges)
+        return [basis, Linear(size, outputs, stack=self.runs, bias=False)]
 
     def reset(self, generators: Sequence[Generator]) -> None:
         """Start all values at zero; the generators are drawn from as for any network."""
         super().reset(generators)
         nn.init.zeros_(self.layers[1].weight)
 
-    def shape(self, run: int = 0) -> Shape:
-        """What `complexity` counts."""
-        args = self.args
-        return Shape(family="LocalBasis", widths=tuple(self.widths), grid=args.kan_bspline_grid, order=args.kan_bspline_order)
 
-
-def _count(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
-    everywhere, local = complexity.basis_flops(shape.grid, shape.order)
+def count_layer(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
+    """How the table counts: all products of bases for the dense forms, (K+1)^in of them for the local one."""
+    everywhere, local = basis_flops(shape.grid, shape.order)
     size, alive = (shape.grid + shape.order) ** inputs, (shape.order + 1) ** inputs
     dense, sparse = size * (2 * outputs + inputs - 1), alive * (2 * outputs + inputs - 1)
     return LayerCount(
@@ -63,4 +60,4 @@ def _count(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
     )
 
 
-register("LocalBasis", LocalBasis, defaults=SPLINE_FIELDS | {"order": 1}, layer_count=_count)
+register("LocalBasis", LookupTableStack, defaults=SPLINE_FIELDS | {"order": 1}, layer_count=count_layer)

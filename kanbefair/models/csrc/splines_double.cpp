@@ -1,4 +1,4 @@
-#include "drivers.h"
+#include "layer.h"
 
 namespace kanbefair {
 template struct KanLinear<double>;

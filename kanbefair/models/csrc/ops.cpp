@@ -3,7 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include "kept.h"
+#include "gradient_memory.h"
 #include "splines.h"
 
 namespace {

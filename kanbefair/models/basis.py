@@ -82,21 +82,3 @@ def fit_coefficients(noise: Tensor, grid: int, order: int) -> Tensor:
     points = torch.arange(grid + 1, dtype=torch.float64)
     table = basis(points, 0.0, float(grid), grid, order)
     return (noise.double() @ torch.linalg.pinv(table).T).to(noise.dtype)
-
-
-def fit_coefficients_released(noise: Tensor, grid: int, order: int, first_exact: bool) -> Tensor:
-    """The coefficients with which the authors' KANs really start: `noise` (splines, G+1) to (splines, G+K).
-
-    The original asks LAPACK's gelsy, through `torch.linalg.lstsq`, for the fit. That routine reads its column pivots as
-    input, and PyTorch hands it the memory it finds for the first spline and the pivots of the spline before for all
-    others. With pivots that are not zero it does not pivot; without pivoting it takes the fit of high orders and fine
-    grids for rank deficient and cuts it off, so that all splines but the first start from a truncated fit.
-    What the first starts from hung on what was left in the authors' memory: `first_exact` says which.
-    """
-    points = torch.arange(grid + 1, dtype=torch.float64)
-    table = basis(points, 0.0, float(grid), grid, order).to(noise.dtype)
-    noise = torch.cat([noise[:1], noise])
-    found = torch.linalg.lstsq(table.expand(len(noise), -1, -1), noise.unsqueeze(-1), driver="gelsy").solution[1:, :, 0]
-    if first_exact:
-        found[0] = fit_coefficients(noise[0], grid, order)
-    return found

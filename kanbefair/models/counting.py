@@ -1,0 +1,106 @@
+"""Parameters and FLOPs of every network, and `match`, which solves for the size that meets a budget.
+
+Five counts (`COUNTS`), each for one run and one row of input, without a text model's embedding lookup:
+
+- `parameters`, `flops`: the paper's formulas (protocol.md: Counting), faults included, as the released rows hold them.
+- `live_parameters`: the values that receive a gradient.
+- `flops_shared`: what the paper's unit prices give for the network that is really there when each input's bases are
+  computed once and shared by all outputs. The paper's price of an edge, 9K(G+1.5K) + 2G − 2.5K + 1, is
+  9K(G+1.5K−0.5) for the Cox–de Boor recursion plus 2(G+K)+1 for the weighted sum; only the second is left per edge.
+- `flops_local`: the same with only the K+1 non-zero bases, in closed form: 4 to find interval and fraction, 2K(K+1) for
+  the polynomials per input, 2(K+1)+1 per edge.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from kanbefair.errors import choose
+from kanbefair.models import compiled
+from kanbefair.models.layers import Layer
+
+ACTIVATION_FLOPS = {
+    "zero": 0,
+    "identity": 0,
+    "relu": 1,
+    "square_relu": 2,
+    "sigmoid": 4,
+    "silu": 5,
+    "tanh": 6,
+    "gelu": 14,
+    "polynomial2": 5,
+    "polynomial3": 9,
+    "polynomial5": 20,
+}
+COUNTS = ("parameters", "live_parameters", "flops", "flops_shared", "flops_local")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What decides a network: the family, all widths from input to output, and the family's own fields.
+
+    `grid` is the number of grid intervals G, `order` the polynomial order K, `grid_range` the grid's two ends. For texts
+    `vocabulary` is the number of tokens, and widths[0] the width of their embedding.
+    """
+
+    family: str
+    widths: tuple[int, ...]
+    vocabulary: int | None = None
+    grid: int | None = None
+    order: int | None = None
+    grid_range: tuple[float, float] | None = None
+    shortcut: str | None = None
+    activation: str | None = None
+    batch_norm: bool = False
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """The five counts of one layer; they add up."""
+
+    parameters: int
+    live_parameters: int
+    flops: float
+    flops_shared: float
+    flops_local: float
+
+    def __add__(self, other: "LayerCount") -> "LayerCount":
+        return LayerCount(*(getattr(self, name) + getattr(other, name) for name in COUNTS))
+
+
+def basis_flops(g: int, k: int) -> tuple[float, int]:
+    """FLOPs for the bases of one input: the recursion over all of them, and the closed form of the non-zero ones."""
+    return 9 * k * (g + 1.5 * k - 0.5), 4 + 2 * k * (k + 1)
+
+
+LAYER_COUNTERS: dict[str, Callable[[Shape, int, int, bool], LayerCount]] = {}
+"""How one layer (shape, inputs, outputs, is it the last) of each registered family counts."""
+
+
+def count(shape: Shape) -> LayerCount:
+    """All five counts of a network.
+
+    >>> count(Shape(family="MLP", widths=(784, 10, 10, 10), activation="relu")).flops
+    16110
+    """
+    counter = LAYER_COUNTERS[choose("family", shape.family, LAYER_COUNTERS)]
+    pairs = list(zip(shape.widths, shape.widths[1:], strict=False))
+    layers = [counter(shape, i, o, number == len(pairs)) for number, (i, o) in enumerate(pairs, start=1)]
+    return sum(layers[1:], start=layers[0])
+
+
+def live_parameters(network: nn.Module, run: int = 0) -> int:
+    """Values of one run of a stack that receive a gradient, counted from the network's own layers, embedding included."""
+    return sum(module.learned(run) for module in network.modules() if isinstance(module, Layer))
+
+
+def matmul_flops(network: nn.Module, x: Tensor) -> int:
+    """FLOPs of the matrix products of one forward pass of `x` in plain form, as PyTorch's own counter sees them, over all
+    runs."""
+    with compiled.plain(), FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(x)
+    return counter.get_total_flops()

@@ -1,0 +1,172 @@
+"""Layers of B-splines over a stack of runs: the KAN layer, and one spline per unit."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+
+from kanbefair.models import compiled
+from kanbefair.models.basis import basis, fit_coefficients, local_basis
+from kanbefair.models.layers import Layer, hold, product
+
+Fit = Callable[[Tensor, int, int], Tensor]
+"""Makes coefficients (splines, G+K) of values (splines, G+1) at the grid points, G and K."""
+
+
+class Grid(nn.Module):
+    """The uniform grid of a spline layer: one range per run, one G and K for the stack.
+
+    Args:
+        grid: number of intervals G.
+        order: polynomial order K.
+        grid_ranges: the grid's two ends, a pair per run.
+        fit: makes initial coefficients of the noise at the grid points.
+    """
+
+    def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]], *, fit: Fit = fit_coefficients):
+        super().__init__()
+        self.grid, self.order, self.fit = grid, order, fit
+        ends = torch.tensor(grid_ranges, dtype=torch.float32)
+        self.same = len(set(map(tuple, grid_ranges))) == 1
+        self.register_buffer("low", ends[:, 0].reshape(-1, 1, 1))
+        self.register_buffer("high", ends[:, 1].reshape(-1, 1, 1))
+
+    @property
+    def size(self) -> int:
+        """Number of bases, G+K."""
+        return self.grid + self.order
+
+    def table(self, x: Tensor) -> Tensor:
+        """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
+        return basis(x, *self._ends(x), self.grid, self.order)
+
+    def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
+
+    def use(self, x: Tensor) -> Tensor:
+        """The share of rows of x at which each basis is not zero: (in, G+K) or (S, in, G+K), as `table`."""
+        number, values = local_basis(x, *self._ends(x), self.grid, self.order)
+        number, values = (entry.transpose(-3, -2).flatten(-2) for entry in (number, values))
+        counts = values.new_zeros(*values.shape[:-1], self.size + 1).scatter_add(-1, number, (values > 0).to(x.dtype))
+        return counts[..., :-1] / x.shape[-2]
+
+    def draw(self, count: int, generator: Generator) -> Tensor:
+        """Initial coefficients (count, G+K) of `count` splines: a fit to noise of 0.1/G at the grid points."""
+        noise = (torch.rand(count, self.grid + 1, generator=generator) - 0.5) * 0.1 / self.grid
+        return self.fit(noise, self.grid, self.order)
+
+    def extra_repr(self) -> str:
+        return f"grid={self.grid}, order={self.order}"
+
+
+class KANLinear(Layer):
+    """y_j = Σ_i base_ij·b(x_i) + scale_ij·Σ_g c_igj·B_g(x_i) + bias_j per run (KAN layer of pykan, fixed grid).
+
+    c is (S, in, G+K, out), base and scale (S, in, out).
+
+    Args:
+        in_features, out_features: inputs and outputs.
+        grid, order, grid_ranges, fit: as for `Grid`.
+        shortcut: the function b; None: no run has a base.
+        with_shortcut: which runs have a base, where only some have one; that of the others counts as 0.
+        scale: whether the factor of each spline is learned; else it is 1.
+        bias: whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        grid: int,
+        order: int,
+        grid_ranges: list[tuple[float, float]],
+        shortcut: nn.Module | None,
+        with_shortcut: list[bool] | None = None,
+        fit: Fit = fit_coefficients,
+        scale: bool = True,
+        bias: bool = True,
+    ):
+        super().__init__()
+        stack = len(grid_ranges)
+        self.grid = Grid(grid, order, grid_ranges, fit=fit)
+        self.coefficients = nn.Parameter(torch.empty(stack, in_features, self.grid.size, out_features))
+        hold(self, "scale", torch.ones(stack, in_features, out_features), learned=scale)
+        self.shortcut = shortcut
+        self.base = None if shortcut is None else nn.Parameter(torch.empty(stack, in_features, out_features))
+        some = None if self.base is None or with_shortcut is None or all(with_shortcut) else torch.tensor(with_shortcut)
+        self.register_buffer("has_base", None if some is None else some.float().reshape(-1, 1, 1))
+        hold(self, "bias", torch.zeros(stack, out_features), learned=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in) or (S, B, in) to (S, B, out)."""
+        shortcut = None if self.base is None else self.shortcut.name
+        known = shortcut in compiled.SHORTCUTS and compiled.usable(x, self.coefficients, self.grid.grid, self.grid.order)
+        if not known:
+            return self.plain(x)
+        return compiled.kan_linear(
+            x,
+            self.coefficients,
+            self.scale,
+            self._base(),
+            self.bias,
+            self.grid.low,
+            self.grid.high,
+            grid=self.grid.grid,
+            order=self.grid.order,
+            shortcut=shortcut,
+        )
+
+    def _base(self) -> Tensor | None:
+        return self.base if self.has_base is None else self.base * self.has_base
+
+    def learned(self, run: int) -> int:
+        none = self.has_base is not None and not self.has_base[run]
+        return super().learned(run) - none * self.scale.shape[1] * self.scale.shape[2]
+
+    def plain(self, x: Tensor) -> Tensor:
+        """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
+        weight = (self.coefficients * self.scale.unsqueeze(2)).flatten(1, 2)
+        y = product(self.grid.table(x).flatten(-2), weight, self.bias.unsqueeze(1))
+        return y if self.base is None else product(self.shortcut(x), self._base(), y)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        inputs, outputs = self.scale.shape[1:]
+        base = 1 / math.sqrt(inputs) + 0.1 * (2 * torch.randn(inputs * outputs, generator=generator) - 1)
+        if self.base is not None:
+            self.base[run] = base.reshape(outputs, inputs).T
+        drawn = self.grid.draw(inputs * outputs, generator)
+        self.coefficients[run] = drawn.reshape(outputs, inputs, -1).permute(1, 2, 0)
+        self.scale[run] = 1.0
+        torch.empty(outputs).uniform_(generator=generator)
+        self.bias[run] = 0.0
+
+
+class SplineActivation(Layer):
+    """y_i = Σ_g c_ig·B_g(x_i) per run: one learnable spline per unit; c is (S, features, G+K).
+
+    `features` is the number of units; `grid`, `order` and `grid_ranges` are as for `Grid`.
+    """
+
+    def __init__(self, features: int, *, grid: int, order: int, grid_ranges: list[tuple[float, float]]):
+        super().__init__()
+        self.grid = Grid(grid, order, grid_ranges)
+        self.coefficients = nn.Parameter(torch.empty(len(grid_ranges), features, self.grid.size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, features) or (S, B, features) to (S, B, features)."""
+        if not compiled.usable(x, self.coefficients, self.grid.grid, self.grid.order):
+            return self.plain(x)
+        return compiled.spline_activation(
+            x, self.coefficients, self.grid.low, self.grid.high, grid=self.grid.grid, order=self.grid.order
+        )
+
+    def plain(self, x: Tensor) -> Tensor:
+        """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
+        return (self.grid.table(x) * self.coefficients.unsqueeze(1)).sum(-1)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.coefficients[run] = self.grid.draw(self.coefficients.shape[1], generator)
