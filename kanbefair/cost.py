@@ -7,12 +7,12 @@ import numpy
 import pandas
 import torch
 
-from kanbefair import fit
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
 from kanbefair.measure import clock, one_thread
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
+from kanbefair.training import fit
 
 PROBES = 6
 PROBE_BATCHES, PROBE_EPOCHS = 8, 3

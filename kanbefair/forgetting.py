@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kanbefair.ablation import REAL, at_hand
-from kanbefair.continual import ContinualSpec
 from kanbefair.data import load
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.outputs import PROFILES
 from kanbefair.studies import on_range
+from kanbefair.training.continual.spec import ContinualSpec
 
 NETWORKS = {
     "KAN": {"model": "KAN"},

@@ -7,21 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-SOURCES = (
-    "specs.py",
-    "data",
-    "basis.py",
-    "csrc",
-    "fused.py",
-    "layers.py",
-    "complexity.py",
-    "models.py",
-    "optim.py",
-    "graphs.py",
-    "step.py",
-    "fit.py",
-)
-"""The files that decide what a training run returns; `commit` is the last one that touched any of them."""
+SOURCES = ("specs.py", "data", "models", "training")
+"""The files and folders that decide what a training run returns; `commit` is the last one that touched any of them."""
 
 
 @cache

@@ -15,10 +15,11 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import cost, fit, models, stats, studies, sweep
+from kanbefair import cost, models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
 from kanbefair.specs import RunSpec, grid
+from kanbefair.training import fit
 
 BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4

@@ -8,12 +8,12 @@ import pandas
 from IPython.display import Markdown
 
 from kanbefair import stats
-from kanbefair.continual import PICTURE_POINTS
 from kanbefair.forgetting import Peak, Try
 from kanbefair.sweep import Store
+from kanbefair.training.continual.loop import PICTURE_POINTS
 
 MEASURES = ("average", "learned", "backward", "backward_paper", "forgetting")
-"""See `continual.summary`."""
+"""See `loop.summary`."""
 PLACE = ["dataset", "stream_name"]
 KIND = ["strategy", "optimizer_state"]
 PAIR = ("KAN", "MLP relu")

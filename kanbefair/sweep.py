@@ -17,13 +17,13 @@ import pandas
 import torch
 from tqdm.auto import tqdm
 
-from kanbefair import fit
 from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder, writable
 from kanbefair.models import build, compiled
 from kanbefair.specs import RunSpec
+from kanbefair.training import fit
 
 Trainer = Callable[..., list[dict]]
 """Like `fit.train`: (specs, task, device=…, on_epoch=…) to records."""

@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from kanbefair.data import load
 from kanbefair.errors import InputError, choose, exit_status
-from kanbefair.fit import train
 from kanbefair.folders import PROJECT
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
+from kanbefair.training.fit import train
 
 
 def parser() -> argparse.ArgumentParser:

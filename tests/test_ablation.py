@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import ablation, effects, fit, learned_splines, sweep
+from kanbefair import ablation, effects, sweep
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models import build, matching
@@ -16,6 +16,7 @@ from kanbefair.models.counting import live_parameters
 from kanbefair.models.layers import Linear
 from kanbefair.models.spline_layers import KANLinear
 from kanbefair.specs import RunSpec
+from kanbefair.training import fit, learned_splines
 
 
 @pytest.fixture(scope="module")

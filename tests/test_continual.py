@@ -9,12 +9,14 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import forgetting, retention, streams, sweep
-from kanbefair.continual import ContinualSpec, summary, train
+from kanbefair import forgetting, retention, sweep
 from kanbefair.data import Task, load
 from kanbefair.errors import InputError
 from kanbefair.models import build
-from kanbefair.strategies import Anchored, Rehearsal, fisher, knot_use, overlap, shares, update_grids
+from kanbefair.training.continual import streams
+from kanbefair.training.continual.loop import summary, train
+from kanbefair.training.continual.spec import ContinualSpec
+from kanbefair.training.continual.strategies import Anchored, Rehearsal, fisher, knot_use, overlap, shares, update_grids
 
 PAIRS = ((0, 1), (2, 3), (4, 5))
 SMALL = {

@@ -3,9 +3,10 @@ import shutil
 import pandas
 import pytest
 
-from kanbefair import extended, fit, published, studies, sweep
+from kanbefair import extended, published, studies, sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import grid
+from kanbefair.training import fit
 
 NAMES = ["Special_ellipkinc", "Special_sphharm01"]
 

@@ -8,11 +8,12 @@ from scipy import special
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from kanbefair import fit, models
+from kanbefair import models
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models import networks
 from kanbefair.specs import RunSpec
+from kanbefair.training import best_epoch, evaluation, fit
 
 MODELS = ("KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP")
 MOMENTS = ("last", "selected", "best")
@@ -381,7 +382,7 @@ def test_the_network_is_shown_after_its_last_epoch(toy):
 
 def test_the_best_epoch_is_the_first_of_equals_and_never_one_without_a_metric():
     state = torch.zeros(4, 1)
-    best = fit.Best("test", 4, [state])
+    best = best_epoch.Best("test", 4, [state])
     metrics = [[math.nan, 70, 80, math.nan], [90, 80, 80, math.nan], [90, 80, math.nan, math.nan]]
     losses = [[math.nan, 0.5, 0.4, math.nan], [0.3, 0.6, 0.4, math.nan], [0.3, 0.5, math.nan, math.nan]]
     for epoch, (metric, loss) in enumerate(zip(metrics, losses, strict=True), start=1):
@@ -396,7 +397,7 @@ def test_the_best_epoch_is_the_first_of_equals_and_never_one_without_a_metric():
 @pytest.mark.parametrize(("widths", "rows"), [((4,), 512), ((40, 64), 256), ((1000,), 128)])
 def test_the_wider_a_network_the_fewer_rows_are_evaluated_at_once(toy, widths, rows):
     task = toy("classes")
-    assert {fit.evaluation_block(models.build([spec(widths=widths)] * runs, task), task) for runs in (1, 9)} == {rows}
+    assert {evaluation.evaluation_block(models.build([spec(widths=widths)] * runs, task), task) for runs in (1, 9)} == {rows}
 
 
 def test_the_batch_loss_is_the_mean_over_the_batches_of_an_epoch(toy):

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from kanbefair import fit, models
+from kanbefair import models
 from kanbefair.errors import InputError
 from kanbefair.models import MLP, KANbeFair, KANbeFair_Text, MLP_Text, counting, networks
 from kanbefair.models.mlp import MLPStack
 from kanbefair.specs import ACTIVATIONS, RunSpec
+from kanbefair.training import fit
 
 SPLINE = {"kan_bspline_grid": 4, "kan_bspline_order": 3, "kan_grid_range": [-1, 1]}
 KINDS = [

@@ -4,7 +4,7 @@ from torch import nn
 
 from kanbefair.models import compiled
 from kanbefair.models.layers import Linear
-from kanbefair.optim import StackAdam, StackSGD
+from kanbefair.training.optimizers import StackAdam, StackSGD
 
 RATES = [1e-1, 1e-3, 3e-2]
 

@@ -3,11 +3,12 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import fit, published, stats
+from kanbefair import published, stats
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models.basis import basis, fit_coefficients
 from kanbefair.models.kan import fit_as_released
+from kanbefair.training import fit
 
 HEADER = (
     "dataset,model,widths,activation,batch_size,epochs,lr,seed,grid,order,shortcut,grid_range,train_metric,test_metric,"

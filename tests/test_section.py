@@ -2,10 +2,11 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import fit, plots, section, sweep
+from kanbefair import plots, section, sweep
 from kanbefair.errors import InputError
 from kanbefair.section import begin, plan, sentences
 from kanbefair.specs import grid
+from kanbefair.training import fit
 
 COMMON = {"profile": "smoke", "data_dir": "", "device": "cpu", "workers": 1, "out": ""}
 

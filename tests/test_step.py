@@ -8,10 +8,12 @@ from test_fit import KINDS, named, spec
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from kanbefair import fit, graphs, models
+from kanbefair import models
 from kanbefair.models import compiled
-from kanbefair.optim import StackAdam
-from kanbefair.step import Step, run_losses
+from kanbefair.training import cuda_graphs, fit, optimizers
+from kanbefair.training.losses import run_losses
+from kanbefair.training.optimizers import StackAdam
+from kanbefair.training.step import Step
 
 
 @pytest.mark.parametrize("classes", [2, 10, 15, 16, 47])
@@ -43,8 +45,8 @@ class StandIn:
 
     def __init__(self, monkeypatch):
         self.asides, self.recordings, self.replays = 0, 0, 0
-        monkeypatch.setattr(graphs, "DEVICES", {"cpu"})
-        monkeypatch.setattr(graphs, "Side", lambda: self)
+        monkeypatch.setattr(cuda_graphs, "DEVICES", {"cpu"})
+        monkeypatch.setattr(cuda_graphs, "Side", lambda: self)
 
     def do(self, work):
         self.asides += 1
@@ -62,7 +64,7 @@ class StandIn:
 
 def test_a_function_is_recorded_after_a_few_calls_and_other_shapes_never(monkeypatch):
     cuda, seen = StandIn(monkeypatch), []
-    recorded = graphs.Recorded()
+    recorded = cuda_graphs.Recorded()
     batches = [torch.tensor([i, i + 1]) for i in range(6)] + [torch.tensor([9])] + [torch.tensor([7, 8])]
     for batch in batches:
         recorded(lambda given: seen.append((given.data_ptr(), given.tolist())), batch)
@@ -96,7 +98,7 @@ def test_steps_that_differ_are_not_recorded(toy, monkeypatch):
 
 
 def test_adam_that_counts_its_steps_on_the_device_is_pytorchs(monkeypatch):
-    monkeypatch.setattr(graphs, "DEVICES", {"cpu"})
+    monkeypatch.setattr(cuda_graphs, "DEVICES", {"cpu"})
     network = models.network(models.Shape(family="MLP", widths=(3, 4, 2), activation="relu"))
     single = [p.detach().clone().requires_grad_() for p in network.parameters()]
     ours, theirs = StackAdam(network, torch.tensor([0.01])), torch.optim.Adam(single, lr=0.01)
@@ -148,8 +150,8 @@ class _Cuda:
 
 def test_work_is_set_apart_and_recorded_by_cuda(monkeypatch, caplog):
     cuda = _Cuda()
-    monkeypatch.setattr(graphs.torch, "cuda", cuda)
-    side = graphs.Side()
+    monkeypatch.setattr(cuda_graphs.torch, "cuda", cuda)
+    side = cuda_graphs.Side()
     side.do(lambda: cuda.log.append("work"))
     assert cuda.log == ["wait", "enter", "work", "exit", "wait"]
     cuda.log.clear()
@@ -160,9 +162,9 @@ def test_work_is_set_apart_and_recorded_by_cuda(monkeypatch, caplog):
 
 def test_work_that_cannot_be_recorded_is_done_after_a_notice(monkeypatch, caplog):
     cuda, done = _Cuda(fails=True), []
-    monkeypatch.setattr(graphs.torch, "cuda", cuda)
+    monkeypatch.setattr(cuda_graphs.torch, "cuda", cuda)
     with caplog.at_level(logging.WARNING):
-        work = graphs.Side().record(lambda: done.append(1))
+        work = cuda_graphs.Side().record(lambda: done.append(1))
     assert caplog.messages == ["training is slower, as its steps cannot be recorded on this GPU: cannot be captured"]
     work()
     assert len(done) == 2
@@ -183,14 +185,16 @@ class OnDevice(TorchDispatchMode):
 def test_a_step_on_a_device_stays_there(toy, monkeypatch, kind, data):
     """The device `meta`, which holds no values, stands for a GPU that need not be there."""
     StandIn(monkeypatch)
-    monkeypatch.setattr(graphs, "DEVICES", {"meta"})
+    monkeypatch.setattr(cuda_graphs, "DEVICES", {"meta"})
     task = toy("classes" if data == "pixels" else data).to("meta")
     if data == "pixels":
         moments = {"mean": torch.zeros(4, device="meta"), "std": torch.ones(4, device="meta")}
         task = replace(task, x_train=task.x_train.to(torch.uint8), **moments)
     runs = [spec(**kind, seed=seed) for seed in (1, 2)]
     network = models.build(runs, task).to("meta")
-    step = Step(network, fit.make_optimizer(network, runs), task, "cross_entropy" if task.metric == "accuracy" else "mse")
+    step = Step(
+        network, optimizers.make_optimizer(network, runs), task, "cross_entropy" if task.metric == "accuracy" else "mse"
+    )
     assert step.recorded is not None
     for shape in ((2, 20), (20,)):
         rows = torch.zeros(shape, dtype=torch.int64, device="meta")

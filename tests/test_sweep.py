@@ -10,11 +10,12 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import data, fit, sweep
+from kanbefair import data, sweep
 from kanbefair.errors import InputError
 from kanbefair.models import compiled, counting
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import Store
+from kanbefair.training import fit
 
 TIMES = ["train_seconds", "run_seconds"]
 

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from kanbefair import fit, train
+from kanbefair import train
 from kanbefair.data import load
 from kanbefair.specs import MODEL_FIELDS, RunSpec
 from kanbefair.sweep import Store
+from kanbefair.training import fit
 
 TINY = ["--dataset", "Special_ellipkinc", "--layers_width", "3", "--epochs", "2"]
 

@@ -8,13 +8,13 @@ import pandas
 import torch
 from torch import Tensor, nn
 
-from kanbefair import fit
 from kanbefair.data import Task
 from kanbefair.errors import InputError
 from kanbefair.models import Network
 from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import Store
+from kanbefair.training import fit
 
 
 @dataclass(frozen=True, kw_only=True)

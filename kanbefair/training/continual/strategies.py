@@ -1,6 +1,6 @@
 """What a strategy against forgetting does: which earlier rows are trained on again, and which parameters are held back.
 
-`continual` names the strategies; here are their parts. A run's spec (`continual.ContinualSpec`) is read for `strategy`,
+`continual` names the strategies; here are their parts. A run's spec (`spec.ContinualSpec`) is read for `strategy`,
 `buffer`, `strength` and `seed` only.
 """
 
@@ -13,10 +13,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from kanbefair.data import Task
-from kanbefair.fit import Stream, make_optimizer
 from kanbefair.models import Network
 from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
+from kanbefair.training.optimizers import make_optimizer
+from kanbefair.training.randomness import RandomStream
 
 FISHER_ROWS = 64
 MEMORY_SEED = 2**33
@@ -26,10 +27,10 @@ SPLINES = (KANLinear, SplineActivation)
 
 class Rehearsal:
     """The rows of one run among those of all tasks (`sizes` rows each): those of the current task, and those of earlier
-    tasks that the strategy keeps. Takes the place of `fit.Stream`."""
+    tasks that the strategy keeps. Takes the place of `randomness.RandomStream`."""
 
     def __init__(self, spec: RunSpec, sizes: Sequence[int]):
-        self.spec, self.source = spec, Stream(spec)
+        self.spec, self.source = spec, RandomStream(spec)
         self.seed, self.initial = self.source.seed, self.source.initial
         ends = numpy.cumsum(sizes).tolist()
         self.own = [torch.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]

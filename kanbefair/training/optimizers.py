@@ -1,11 +1,14 @@
 """Optimisers over a stack: one flat vector of all parameters, one learning rate per run."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from kanbefair import graphs
-from kanbefair.models import compiled
+from kanbefair.models import Network, compiled
 from kanbefair.models.activations import REGISTERS
+from kanbefair.specs import RunSpec
+from kanbefair.training import cuda_graphs
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
@@ -56,7 +59,7 @@ class StackAdam(StackOptimizer):
     def __init__(self, network: nn.Module, lr: Tensor):
         super().__init__(network, lr)
         self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
-        on_device = graphs.records_on(self.values.device)
+        on_device = cuda_graphs.records_on(self.values.device)
         self.steps = torch.zeros((), dtype=torch.float64, device=self.values.device) if on_device else 0
 
     @torch.no_grad()
@@ -73,3 +76,14 @@ class StackAdam(StackOptimizer):
         self.square.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
         size = self.square.sqrt().div_((1 - beta2**self.steps) ** 0.5).add_(ADAM_EPSILON)
         self.values.sub_(torch.div(self.mean, size, out=size).mul_(self.lr).div_(1 - beta1**self.steps))
+
+
+LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
+
+
+def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
+    """A new optimiser of the kind that the runs share, each with its learning rate."""
+    if specs[0].optimizer == "lbfgs":
+        return torch.optim.LBFGS(network.parameters(), lr=specs[0].lr, **LBFGS)
+    lr = torch.tensor([spec.lr for spec in specs])
+    return {"adam": StackAdam, "sgd": StackSGD}[specs[0].optimizer](network, lr)

@@ -1,0 +1,1 @@
+"""Training: what decides the record of a run."""
