@@ -149,7 +149,7 @@ def specs(rows: pandas.DataFrame) -> list[RunSpec]:
 
 
 def compare(rows: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
-    """Released rows beside our re-runs (a table of `sweep.run`), joined by key: `released` and `ours` are the test metric at
+    """Released rows beside our re-runs (a table of `workers.run`), joined by key: `released` and `ours` are the test metric at
     the last epoch, `points` their difference for accuracies, `ratio` ours over theirs for errors."""
     columns = ["dataset", "domain", "metric", "model", *SETTINGS, "seed", "key", "drawn"]
     ours = runs[["key", "test_metric_last"]].rename(columns={"test_metric_last": "ours"}).drop_duplicates("key")

@@ -15,10 +15,11 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import cost, models, stats, studies, sweep
+from kanbefair import models, stats, studies, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
 from kanbefair.specs import RunSpec, grid
+from kanbefair.sweep import cost
 from kanbefair.training import fit
 
 BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
@@ -55,7 +56,7 @@ def cells(profile: str) -> list[Cell]:
 
 
 def stack_of(cell: Cell, batches: str, protocol: str = "fair") -> list[RunSpec]:
-    """A stack as `sweep.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
+    """A stack as `stacks.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
     (one seed, learning rates differ)."""
     varied = {"seed": list(range(cell.wanted))} if batches == "own" else {"lr": [1e-3 + 1e-6 * i for i in range(cell.wanted)]}
     return sweep.plan(grid(protocol=protocol, **cell.fields, **varied))[0]

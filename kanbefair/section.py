@@ -7,10 +7,11 @@ import pandas
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from kanbefair import cost, plots, sweep
+from kanbefair import plots, sweep
 from kanbefair.errors import InputError
 from kanbefair.outputs import TRAINED, Outputs
 from kanbefair.specs import RunSpec
+from kanbefair.sweep import cost
 from kanbefair.training import fit
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")

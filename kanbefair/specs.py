@@ -144,7 +144,7 @@ class RunSpec:
     def stack_key(self) -> tuple:
         """Runs with equal stack keys can train as one stack: all but learning rate, grid range, whether a KAN has a silu
         shortcut or none and, where the data and the batches do not hang on it, the seed. Datasets with the same inputs may
-        also differ (`sweep.plan`)."""
+        also differ (`stacks.plan`)."""
         ends = None if self.grid_range is None else (-1.0, 1.0)
         shortcut = "silu" if self.shortcut == "zero" else self.shortcut
         shared = replace(self, lr=1.0, grid_range=ends, shortcut=shortcut).as_dict()

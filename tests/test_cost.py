@@ -1,7 +1,8 @@
 import pytest
 
-from kanbefair import cost, sweep
+from kanbefair import sweep
 from kanbefair.specs import grid
+from kanbefair.sweep import cost
 
 
 def test_an_estimate_counts_what_is_missing_and_takes_time(tmp_path):

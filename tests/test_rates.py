@@ -3,9 +3,10 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import cost, data, rates, studies, sweep
+from kanbefair import data, rates, studies, sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec, grid
+from kanbefair.sweep import cost
 
 LIMITS = {"gflops": 2.0, "gbytes": 4.0, "call_seconds": 1e-6}
 

@@ -2,10 +2,11 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import plots, section, sweep
+from kanbefair import plots, section
 from kanbefair.errors import InputError
 from kanbefair.section import begin, plan, sentences
 from kanbefair.specs import grid
+from kanbefair.sweep import stacks
 from kanbefair.training import fit
 
 COMMON = {"profile": "smoke", "data_dir": "", "device": "cpu", "workers": 1, "out": ""}
@@ -70,7 +71,7 @@ def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkey
     specs = grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1)
     begin(given(tmp_path)).train("runs", specs)
     before = (tmp_path / "results" / "smoke" / "runs.csv").read_bytes()
-    monkeypatch.setattr(sweep, "plan", None)
+    monkeypatch.setattr(stacks, "plan", None)
     monkeypatch.setattr(fit, "train", None)
     begin(given(tmp_path)).train("runs", specs)
     assert (tmp_path / "results" / "smoke" / "runs.csv").read_bytes() == before

@@ -14,7 +14,7 @@ from kanbefair import data, sweep
 from kanbefair.errors import InputError
 from kanbefair.models import compiled, counting
 from kanbefair.specs import RunSpec, grid
-from kanbefair.sweep import Store
+from kanbefair.sweep import Store, stacks
 from kanbefair.training import fit
 
 TIMES = ["train_seconds", "run_seconds"]
@@ -111,11 +111,11 @@ def test_a_plan_holds_every_run_once_in_stacks_that_can_train(task):
 
 
 def test_a_group_is_cut_where_it_is_too_large_or_a_worker_would_idle(task):
-    specs = grid(dataset="Toy", model="MLP", widths=(3,), seed=list(range(sweep.STACK_RUNS + 1)))
-    assert len(sweep.plan(specs[: sweep.STACK_RUNS])) == 1
+    specs = grid(dataset="Toy", model="MLP", widths=(3,), seed=list(range(stacks.STACK_RUNS + 1)))
+    assert len(sweep.plan(specs[: stacks.STACK_RUNS])) == 1
     assert sorted(map(len, sweep.plan(specs))) == [32, 33]
     assert sorted(map(len, sweep.plan(specs[:6], workers=3))) == [2, 2, 2]
-    huge = grid(dataset="Toy", model="MLP", widths=(sweep.STACK_VALUES // 128,), seed=[1, 2, 3])
+    huge = grid(dataset="Toy", model="MLP", widths=(stacks.STACK_VALUES // 128,), seed=[1, 2, 3])
     assert sorted(map(len, sweep.plan(huge))) == [1, 1, 1]
 
 

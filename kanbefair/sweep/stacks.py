@@ -1,0 +1,103 @@
+"""Which runs train together: the plan of stacks, and the task of each."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+
+from kanbefair.data import Task, dataset, load
+from kanbefair.data.task import together
+from kanbefair.models import build
+from kanbefair.specs import RunSpec
+
+STACK_RUNS = 64
+STACK_VALUES = 2**25
+"""A stack is at most so many runs, and at most so many numbers at once in its widest layer."""
+SEED_INPUTS, SEED_RUNS = 256, 8
+"""From so many inputs on, and so many runs of each seed, stacks hold one seed each: all their runs then see the same batches,
+and what the first layer makes of the inputs alone is worked out once."""
+
+
+@lru_cache(maxsize=4)
+def _task(name: str, protocol: str, seed: int, data_dir: str) -> Task:
+    return load(name, data_dir or None, protocol=protocol, seed=seed)
+
+
+def task_of(spec: RunSpec, data_dir: str) -> Task:
+    """The task of a run, loaded once per process; symbolic functions are drawn from the seed under `published`."""
+    drawn = spec.protocol == "published" and dataset(spec.dataset).domain == "symbolic"
+    return _task(spec.dataset, spec.protocol, spec.seed if drawn else 0, data_dir)
+
+
+def stack_task(stack: Sequence[RunSpec], data_dir: str) -> Task:
+    """The task that the runs of a stack train on, each with its own targets where their datasets differ."""
+    tasks = {name: task_of(next(spec for spec in stack if spec.dataset == name), data_dir) for name in _datasets(stack)}
+    return together([tasks[spec.dataset] for spec in stack])
+
+
+def _datasets(specs: Sequence[RunSpec]) -> list[str]:
+    return list(dict.fromkeys(spec.dataset for spec in specs))
+
+
+def _families(specs: Sequence[RunSpec], data_dir: str) -> list[list[str]]:
+    """The datasets of specs with equal stack keys in families that can share a stack: symbolic functions of the same points."""
+    families: list[list[str]] = []
+    for name in _datasets(specs):
+        spec = next(spec for spec in specs if spec.dataset == name)
+        if dataset(name).domain == "symbolic" and spec.optimizer != "lbfgs":
+            for family in families:
+                if together([task_of(replace(spec, dataset=known), data_dir) for known in (family[0], name)]):
+                    family.append(name)
+                    break
+            else:
+                families.append([name])
+        else:
+            families.insert(0, [name])
+    return families
+
+
+def _by_seed(group: list[RunSpec], inputs: int) -> list[list[RunSpec]]:
+    seeds: dict[int, list[RunSpec]] = defaultdict(list)
+    for spec in group:
+        seeds[spec.seed].append(spec)
+    apart = inputs >= SEED_INPUTS and min(map(len, seeds.values())) >= SEED_RUNS
+    return list(seeds.values()) if apart else [group]
+
+
+def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
+    """About how many numbers a stack holds at once in its widest layer for a batch."""
+    with torch.device("meta"):
+        values = build(stack[:1], task).values_per_row()
+    return values * min(stack[0].batch_size, len(task.x_train)) * len(stack)
+
+
+def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
+    """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names, and on
+    one dataset or on symbolic functions of the same points, and on one seed where that pays (`SEED_RUNS`). Runs of one grid
+    range stand together: layers evaluate once what neighbours share.
+
+    A group is cut where it would be too wide for memory or leave a worker idle.
+    """
+    alike: dict[tuple, list[RunSpec]] = defaultdict(list)
+    for spec in specs:
+        alike[spec.stack_key()].append(spec)
+    groups = [
+        sorted(own, key=lambda spec: spec.grid_range or ())
+        for group in alike.values()
+        for family in _families(group, data_dir)
+        for own in _by_seed([spec for spec in group if spec.dataset in family], task_of(group[0], data_dir).input_size)
+    ]
+    stacks = []
+    for group in groups:
+        task = task_of(group[0], data_dir)
+        group[0].check_task(task)
+        values = stack_values(group[:1], task)
+        most = max(1, min(STACK_RUNS, STACK_VALUES // values))
+        parts = max(math.ceil(len(group) / most), min(len(group), math.ceil(workers / len(groups))))
+        size = math.ceil(len(group) / parts)
+        cost = group[0].epochs * math.ceil(len(task.x_train) / group[0].batch_size) * values
+        stacks += [(cost * len(group) / parts, group[start : start + size]) for start in range(0, len(group), size)]
+    return [stack for _, stack in sorted(stacks, key=lambda pair: -pair[0])]
