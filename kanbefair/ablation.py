@@ -18,7 +18,7 @@ from kanbefair.data.vision import IMAGES
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import data_folder
 from kanbefair.models.matching import matched, trainable_values
-from kanbefair.outputs import PROFILES
+from kanbefair.report.tables import PROFILES
 from kanbefair.specs import RunSpec
 from kanbefair.studies import SEEDS, SMOOTH, on_range
 from kanbefair.training.learned_splines import DrawnSpec

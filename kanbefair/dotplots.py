@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from kanbefair import stats
-from kanbefair.plots import COLORS, LABELS, PALETTE, STYLE, new_figure, short
+from kanbefair.report import statistics
+from kanbefair.report.style import COLORS, LABELS, PALETTE, STYLE, new_figure, short
 
 CURVE_STYLES = {
     "KAN, silu shortcut": ("KAN", "-", "o"),
@@ -28,7 +28,7 @@ CURVE_STYLES = {
 
 
 def _bars(values: pandas.Series) -> tuple[float, float, float]:
-    mean, low, high = stats.interval(values)
+    mean, low, high = statistics.interval(values)
     return (mean, low, high) if math.isfinite(low) else (mean, mean, mean)
 
 

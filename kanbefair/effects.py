@@ -8,8 +8,8 @@ import pandas
 from IPython.display import Markdown
 from scipy.stats import ttest_ind
 
-from kanbefair import stats
 from kanbefair.ablation import BASES, CHANGES, PUBLISHED_TOPS, Try
+from kanbefair.report import statistics
 
 
 def scores(runs: pandas.DataFrame, tried: Sequence[Try]) -> pandas.DataFrame:
@@ -19,7 +19,7 @@ def scores(runs: pandas.DataFrame, tried: Sequence[Try]) -> pandas.DataFrame:
     """
     rows = [(t.variant, t.size, t.focus, t.spec.key) for t in tried]
     places = pandas.DataFrame(rows, columns=["variant", "size", "focus", "key"])
-    table = places.merge(stats.scored(runs).drop_duplicates("key"), on="key", validate="many_to_one")
+    table = places.merge(statistics.scored(runs).drop_duplicates("key"), on="key", validate="many_to_one")
     sign = numpy.where(table["metric"] == "accuracy", 1.0, -1.0)
     table = table.assign(rank=sign * table["choice"]).dropna(subset="rank")
     best = table.groupby(["dataset", "variant", "size", "seed"], sort=False)["rank"].idxmax()
@@ -47,7 +47,7 @@ def beside_tops(scores: pandas.DataFrame) -> pandas.DataFrame:
             if len(own):
                 sizes = own.groupby("size")["score"]
                 best = own[own["size"] == sizes.mean().idxmax()]
-                row["here"], row["low"], row["high"] = stats.interval(best["score"])
+                row["here"], row["low"], row["high"] = statistics.interval(best["score"])
                 row |= {"seeds": len(best), "live_parameters": best["live_parameters"].iloc[0]}
             rows.append(row)
     return pandas.DataFrame(rows, columns=["dataset", "model", "paper", "here", "low", "high", "seeds", "live_parameters"])
@@ -79,9 +79,9 @@ def differences(scores: pandas.DataFrame, variant: str, base: str) -> pandas.Dat
 def summary(own: pandas.DataFrame, column: str = "effect") -> dict[str, object]:
     """Mean of a column of `differences` with two 95 % intervals: `low` … `high` over datasets (over seeds where there are
     fewer than five datasets), `seed_low` … `seed_high` over seeds, which speaks of these datasets only."""
-    unit = "dataset" if own["dataset"].nunique() >= stats.DATASETS_TO_GENERALISE else "seed"
-    effect, low, high = stats.interval(own.groupby(unit)[column].mean())
-    _, seed_low, seed_high = stats.interval(own.groupby("seed")[column].mean())
+    unit = "dataset" if own["dataset"].nunique() >= statistics.DATASETS_TO_GENERALISE else "seed"
+    effect, low, high = statistics.interval(own.groupby(unit)[column].mean())
+    _, seed_low, seed_high = statistics.interval(own.groupby("seed")[column].mean())
     return {
         "effect": effect,
         "low": low,
@@ -165,11 +165,11 @@ def short(variant: str) -> str:
 def _contrast(found: pandas.DataFrame) -> dict[str, object]:
     """Mean `relative` of symbolic functions minus that of classification."""
     groups = [own for _, own in found.groupby("group")][::-1]
-    unit = "dataset" if min(own["dataset"].nunique() for own in groups) >= stats.DATASETS_TO_GENERALISE else "seed"
+    unit = "dataset" if min(own["dataset"].nunique() for own in groups) >= statistics.DATASETS_TO_GENERALISE else "seed"
     test = ttest_ind(*(own.groupby(unit)["relative"].mean() for own in groups), equal_var=False)
     seeds = ttest_ind(*(own.groupby("seed")["relative"].mean() for own in groups), equal_var=False)
     means = [own["relative"].mean() for own in groups]
-    (low, high), (seed_low, seed_high) = (t.confidence_interval(stats.CONFIDENCE) for t in (test, seeds))
+    (low, high), (seed_low, seed_high) = (t.confidence_interval(statistics.CONFIDENCE) for t in (test, seeds))
     return {
         "effect": means[0] - means[1],
         "low": low,

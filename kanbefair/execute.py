@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
-from kanbefair.outputs import PROFILES, TRAINED, Outputs
+from kanbefair.report.tables import PROFILES, TRAINED, Outputs
 from kanbefair.sweep import check_device, worker_count
 
 NOTEBOOKS = PROJECT / "notebooks"

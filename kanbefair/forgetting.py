@@ -13,7 +13,7 @@ from kanbefair.data import load
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
-from kanbefair.outputs import PROFILES
+from kanbefair.report.tables import PROFILES
 from kanbefair.studies import on_range
 from kanbefair.training.continual.spec import ContinualSpec
 

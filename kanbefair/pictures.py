@@ -5,7 +5,7 @@ import numpy
 import pandas
 from matplotlib.figure import Figure
 
-from kanbefair.plots import COLORS, STYLE, new_figure, short
+from kanbefair.report.style import COLORS, STYLE, new_figure, short
 
 
 def splines(table: pandas.DataFrame) -> Figure:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy
 import pandas
 
-from kanbefair import stats
 from kanbefair.data import dataset, load, names
 from kanbefair.data.files import fetch, offline
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder
+from kanbefair.report import statistics
 from kanbefair.specs import RunSpec
 
 URL = "https://raw.githubusercontent.com/yu-rp/KANbeFair/203b7fc73a9fa19bb381412f58a2585f7aa47e19/results/results.csv"
@@ -227,14 +227,14 @@ def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> panda
 
 
 def verdicts(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """`stats.verdict` of rows such as the released ones per domain that has rows of both models, with all tries and with
+    """`statistics.verdict` of rows such as the released ones per domain that has rows of both models, with all tries and with
     equal tries (column `tries`)."""
     parts = []
     for domain, own in rows.groupby("domain", sort=False):
         if own["model"].nunique() < 2:
             continue
         for label, table in (("all", own.assign(seed=0)), ("equal", equal_tries(own))):
-            parts.append(stats.verdict(table, domain, unit="dataset").assign(tries=label))
+            parts.append(statistics.verdict(table, domain, unit="dataset").assign(tries=label))
     return pandas.concat(parts, ignore_index=True)
 
 

@@ -15,14 +15,15 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import models, stats, studies, sweep
+from kanbefair import models, studies, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
+from kanbefair.report import statistics
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import cost
 from kanbefair.training import fit
 
-BUDGETS = (*stats.BUDGETS, "stack_seconds", "alone_seconds")
+BUDGETS = (*statistics.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
 MNIST, FORMULA = "Random_grey_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
 

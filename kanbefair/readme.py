@@ -8,8 +8,8 @@ import pandas
 
 from kanbefair import extended, rounding
 from kanbefair.folders import PROJECT
-from kanbefair.outputs import Outputs
-from kanbefair.section import sentences
+from kanbefair.report import sentences
+from kanbefair.report.tables import Outputs
 
 
 def verdict_block(verdict: pandas.DataFrame) -> str:

@@ -7,8 +7,8 @@ import numpy
 import pandas
 from IPython.display import Markdown
 
-from kanbefair import stats
 from kanbefair.forgetting import Peak, Try
+from kanbefair.report import statistics
 from kanbefair.sweep import Store
 from kanbefair.training.continual.loop import PICTURE_POINTS
 
@@ -49,7 +49,7 @@ def summary(best: pandas.DataFrame) -> pandas.DataFrame:
         row |= {name: own[name].iloc[0] for name in ("metric", "lr", "strength", "buffer", "live_parameters") if name in own}
         row |= {"overlap": own["overlap"].mean(), "seeds": len(own)}
         for name in MEASURES:
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = stats.interval(own[f"test_{name}"])
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = statistics.interval(own[f"test_{name}"])
         rows.append(row)
     return pandas.DataFrame(rows)
 
@@ -96,7 +96,7 @@ def gaps(best: pandas.DataFrame) -> pandas.DataFrame:
     rows = []
     for measure in ("forgetting", "average", "learned"):
         for names, own in _paired(best, measure).groupby([*PLACE, *KIND], sort=False):
-            effect, low, high = stats.interval(own["difference"])
+            effect, low, high = statistics.interval(own["difference"])
             rows.append((*names, measure, effect, low, high, len(own)))
     return pandas.DataFrame(rows, columns=[*PLACE, *KIND, "measure", "effect", "low", "high", "seeds"])
 
@@ -112,7 +112,7 @@ def remedies(best: pandas.DataFrame) -> pandas.DataFrame:
     more = (pair[PAIR[0]] - pair[PAIR[1]]).dropna().rename("gain").reset_index().assign(network=" − ".join(PAIR))
     rows = []
     for names, own in pandas.concat([gains, more]).groupby([*PLACE, "strategy", "network"], sort=False):
-        rows.append((*names, *stats.interval(own["gain"]), len(own)))
+        rows.append((*names, *statistics.interval(own["gain"]), len(own)))
     return pandas.DataFrame(rows, columns=[*PLACE, "strategy", "network", "gain", "low", "high", "seeds"])
 
 
@@ -144,7 +144,7 @@ def equal_learning(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _row(comparison: str, on: str, unit: str, values: pandas.Series, over: str, seeds: int, datasets: int) -> dict:
-    effect, low, high = stats.interval(values)
+    effect, low, high = statistics.interval(values)
     row = {"claim": 4, "comparison": comparison, "on": on, "unit": unit, "effect": effect, "low": low, "high": high}
     return row | {"interval_over": over, "datasets": datasets, "seeds": seeds}
 

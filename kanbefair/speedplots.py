@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from kanbefair.layer_speed import LINEAR, OURS, PASSES, PLAIN
-from kanbefair.plots import COLORS, MARKERS, PALETTE, STYLE, multiples, new_figure, plain_log
-from kanbefair.section import EQUAL
+from kanbefair.report.style import COLORS, MARKERS, PALETTE, STYLE, multiples, new_figure, plain_log
+from kanbefair.report.words import EQUAL
 
 LAYERS = {
     OURS: (PALETTE[3], "o"),
@@ -175,7 +175,7 @@ def grid_cost(table: pandas.DataFrame) -> Figure:
 
 
 def verdict(table: pandas.DataFrame) -> Figure:
-    """Gain of KAN over MLP at each equal budget, a panel per domain, with its 95 % interval (`stats.verdict`)."""
+    """Gain of KAN over MLP at each equal budget, a panel per domain, with its 95 % interval (`statistics.verdict`)."""
     domains = list(dict.fromkeys(table["domain"]))
     names = list(dict.fromkeys(table["budget"]))
     figure, panels = new_figure(1, len(domains), width=1.2 + 2.6 * len(domains), height=0.7 + 0.28 * len(names), sharey=True)

@@ -10,7 +10,7 @@
 from dataclasses import dataclass, field
 
 from kanbefair.errors import choose
-from kanbefair.outputs import PROFILES
+from kanbefair.report.tables import PROFILES
 from kanbefair.specs import MODEL_FIELDS, RunSpec, grid
 
 SMOOTH = [

@@ -10,8 +10,8 @@ from nbformat import v4
 from kanbefair import execute, studies
 from kanbefair.errors import InputError
 from kanbefair.folders import PROJECT
-from kanbefair.outputs import Outputs
-from kanbefair.section import PARAMETERS
+from kanbefair.report.notebook import PARAMETERS
+from kanbefair.report.tables import Outputs
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 VALUES = 'profile: str = "embedded"\ndata_dir: str = ""\ndevice: str = "cpu"\nworkers: int = 0\nout: str = ""'
@@ -29,7 +29,7 @@ def book(tmp_path, monkeypatch):
     """A folder of small notebooks in place of the project's: `good`, `fails`, `other_parameters`."""
     folder = tmp_path / "book"
     folder.mkdir()
-    begin = "from kanbefair.section import begin\nsection = begin(globals())"
+    begin = "from kanbefair.report.notebook import begin\nsection = begin(globals())"
     nbformat.write(
         notebook(begin, "print(section.profile)\nimport sys\nprint('noise', file=sys.stderr)"), folder / "01_good.ipynb"
     )
@@ -59,7 +59,7 @@ def test_a_notebook_is_executed_and_kept_without_what_changes(book, tmp_path, ca
     assert path.read_bytes() == first
 
 
-BEGIN = "from kanbefair.section import begin\nsection = begin(globals())"
+BEGIN = "from kanbefair.report.notebook import begin\nsection = begin(globals())"
 
 
 def test_a_table_says_what_each_notebook_took_and_trained(book, tmp_path, capsys):

@@ -3,7 +3,7 @@ import pytest
 
 from kanbefair.errors import InputError
 from kanbefair.folders import PROJECT, writable
-from kanbefair.outputs import PROFILES, Outputs
+from kanbefair.report.tables import PROFILES, Outputs
 
 TABLE = pandas.DataFrame({"model": ["KAN", "MLP"], "seed": [1, 2], "score": [0.12345678912, None], "widths": ["5_5", "8"]})
 

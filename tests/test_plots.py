@@ -6,8 +6,8 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from kanbefair import plots, stats
-from kanbefair.outputs import Outputs
+from kanbefair.report import statistics, style
+from kanbefair.report.tables import Outputs
 
 
 def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seeds=(1, 2, 3)):
@@ -38,7 +38,7 @@ def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seed
 
 
 def verdicts(*metrics):
-    tables = [stats.verdict(runs(metric), f"domain {i}") for i, metric in enumerate(metrics)]
+    tables = [statistics.verdict(runs(metric), f"domain {i}") for i, metric in enumerate(metrics)]
     return pandas.concat(tables, ignore_index=True)
 
 
@@ -82,18 +82,18 @@ def pairs(points=True, ratio=True):
 
 
 FIGURES = {
-    "budgets of accuracies": lambda: plots.budgets(runs(datasets=("A_b",))),
-    "budgets of errors": lambda: plots.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
-    "budgets of published runs of one seed": lambda: plots.budgets(
+    "budgets of accuracies": lambda: style.budgets(runs(datasets=("A_b",))),
+    "budgets of errors": lambda: style.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
+    "budgets of published runs of one seed": lambda: style.budgets(
         runs(datasets=("A",), protocol="published", seeds=(1314,)), kinds=("flops",)
     ),
-    "verdict": lambda: plots.verdict(verdicts("mae", "accuracy", "accuracy")),
-    "verdict of accuracies": lambda: plots.verdict(verdicts("accuracy")),
-    "verdict of one seed, without an interval": lambda: plots.verdict(stats.verdict(runs(seeds=(1,)), "one seed")),
-    "beside": lambda: plots.beside(bars()),
-    "counting": lambda: plots.counting(counts()),
-    "agreement": lambda: plots.agreement(pairs()),
-    "agreement of accuracies": lambda: plots.agreement(pairs(ratio=False)),
+    "verdict": lambda: style.verdict(verdicts("mae", "accuracy", "accuracy")),
+    "verdict of accuracies": lambda: style.verdict(verdicts("accuracy")),
+    "verdict of one seed, without an interval": lambda: style.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
+    "beside": lambda: style.beside(bars()),
+    "counting": lambda: style.counting(counts()),
+    "agreement": lambda: style.agreement(pairs()),
+    "agreement of accuracies": lambda: style.agreement(pairs(ratio=False)),
 }
 
 
@@ -110,7 +110,7 @@ def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
         outputs = Outputs("smoke", tmp_path / attempt)
         figure = FIGURES[name]()
         assert isinstance(figure, Figure)
-        assert plots.save(figure, outputs, "figure") is figure
+        assert style.save(figure, outputs, "figure") is figure
         assert sorted(path.name for path in outputs.figures.iterdir()) == ["figure.pdf", "figure.png"]
         saved.append([(outputs.figures / f"figure.{kind}").read_bytes() for kind in ("pdf", "png")])
     assert saved[0] == saved[1]
@@ -119,14 +119,14 @@ def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
 
 
 def test_saving_closes_the_figure(tmp_path):
-    plots.save(FIGURES["agreement"](), Outputs("smoke", tmp_path), "figure")
+    style.save(FIGURES["agreement"](), Outputs("smoke", tmp_path), "figure")
     assert pyplot.get_fignums() == []
 
 
 def test_other_data_give_another_file(tmp_path):
     outputs = Outputs("smoke", tmp_path)
     for name, table in (("a", pairs()), ("b", pairs().assign(points=lambda t: t["points"] * 2))):
-        plots.save(plots.agreement(table), outputs, name)
+        style.save(style.agreement(table), outputs, name)
     assert (outputs.figures / "a.png").read_bytes() != (outputs.figures / "b.png").read_bytes()
 
 
@@ -141,7 +141,7 @@ def test_agreement_is_shown_of_like_and_like():
         ],
         columns=["domain", "model", "pair", "points", "ratio"],
     )
-    panels = {axes.get_title(): axes for axes in visible(plots.agreement(table))}
+    panels = {axes.get_title(): axes for axes in visible(style.agreement(table))}
     shares = {
         (domain, line.get_label()): dict(line.get_xydata().round(9).tolist())
         for domain, axes in panels.items()
@@ -154,7 +154,7 @@ def test_agreement_is_shown_of_like_and_like():
         ("symbolic", "KAN, ours (1)"): {0.02: 100, 10: 100},
     }
     styles = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in panels["vision"].lines}
-    assert styles["KAN, ours (2)"] == (plots.COLORS["KAN"], "-") and styles["KAN, twice (1)"] == (plots.COLORS["KAN"], "--")
+    assert styles["KAN, ours (2)"] == (style.COLORS["KAN"], "-") and styles["KAN, twice (1)"] == (style.COLORS["KAN"], "--")
 
 
 def visible(figure):
@@ -163,7 +163,7 @@ def visible(figure):
 
 def test_every_run_is_a_point_and_every_model_has_a_line():
     table = runs(datasets=("A",))
-    figure = plots.budgets(table)
+    figure = style.budgets(table)
     assert len(visible(figure)) == 2
     for axes, kind in zip(visible(figure), ("parameters", "flops"), strict=True):
         points = [(x, y) for line in axes.lines if line.get_linestyle() == "None" for x, y in line.get_xydata()]
@@ -171,27 +171,27 @@ def test_every_run_is_a_point_and_every_model_has_a_line():
         assert sorted(points) == sorted(map(tuple, expected))
         assert len([line for line in axes.lines if line.get_linestyle() != "None"]) == 2
         assert axes.get_xscale() == "log"
-        assert axes.get_xlabel() == plots.LABELS[kind]
+        assert axes.get_xlabel() == style.LABELS[kind]
 
 
 def test_the_line_is_the_median_envelope():
     table = runs(datasets=("A",))
-    axes = visible(plots.budgets(table))[0]
-    steps = stats.envelope(table, "parameters")
-    for model, color in (("KAN", plots.COLORS["KAN"]), ("MLP", plots.COLORS["MLP"])):
+    axes = visible(style.budgets(table))[0]
+    steps = statistics.envelope(table, "parameters")
+    for model, color in (("KAN", style.COLORS["KAN"]), ("MLP", style.COLORS["MLP"])):
         (line,) = [own for own in axes.lines if own.get_linestyle() != "None" and own.get_color() == color]
         own = steps[steps["model"] == model]
-        at_100 = [stats.at(seed, numpy.array([400.0]))[0] for _, seed in own.groupby("seed")]
+        at_100 = [statistics.at(seed, numpy.array([400.0]))[0] for _, seed in own.groupby("seed")]
         x, y = line.get_xdata(), line.get_ydata()
         assert y[numpy.searchsorted(x, 400, side="right") - 1] == pytest.approx(numpy.median(at_100))
 
 
 def test_unused_panels_are_hidden():
-    assert len(visible(plots.budgets(runs(datasets="ABCDEFG")))) == 14
+    assert len(visible(style.budgets(runs(datasets="ABCDEFG")))) == 14
 
 
 def labels(table):
-    return [text.get_text() for axes in plots.verdict(table).axes for text in axes.texts if text.get_text()]
+    return [text.get_text() for axes in style.verdict(table).axes for text in axes.texts if text.get_text()]
 
 
 def test_the_verdict_figure_says_who_wins_and_by_how_much():
@@ -211,4 +211,4 @@ def test_the_verdict_figure_says_who_wins_and_by_how_much():
 
 @pytest.mark.parametrize(("name", "title"), [("Special_jv", "jv"), ("Special_yv_bounded", "yv bounded"), ("Digits", "Digits")])
 def test_short_names(name, title):
-    assert plots.short(name) == title
+    assert style.short(name) == title

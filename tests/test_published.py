@@ -3,11 +3,12 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import published, stats
+from kanbefair import published
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models.basis import basis, fit_coefficients
 from kanbefair.models.kan import fit_as_released
+from kanbefair.report import statistics
 from kanbefair.training import fit
 
 HEADER = (
@@ -124,4 +125,4 @@ def test_a_quoted_row_comes_back():
     (record,) = fit.train([run], load(run.dataset, protocol="published", seed=run.seed))
     assert record["test_metric_last"] == pytest.approx(row["test_metric"], rel=1e-3)
     assert (record["parameters"], record["flops"]) == (row["parameters"], row["flops"])
-    assert stats.BUDGETS == ("parameters", "flops")
+    assert statistics.BUDGETS == ("parameters", "flops")

@@ -3,10 +3,11 @@ import pytest
 from matplotlib import pyplot
 from test_plots import runs
 
-from kanbefair import layer_speed, peers, rates, speedplots, stats
+from kanbefair import layer_speed, peers, rates, speedplots
 from kanbefair.layer_speed import Size
-from kanbefair.outputs import Outputs
-from kanbefair.plots import save
+from kanbefair.report import statistics
+from kanbefair.report.style import save
+from kanbefair.report.tables import Outputs
 
 SIZE = Size(6, 5, 3, 4, 2)
 
@@ -50,7 +51,7 @@ def cost_rows():
 
 def verdict_rows():
     tables = [
-        stats.verdict(runs(metric).assign(stack_seconds=1.0), metric, budgets=("parameters", "flops"))
+        statistics.verdict(runs(metric).assign(stack_seconds=1.0), metric, budgets=("parameters", "flops"))
         for metric in ("mae", "accuracy")
     ]
     return pandas.concat(tables)

@@ -5,7 +5,7 @@ import pandas
 import pytest
 from scipy.stats import t as student
 
-from kanbefair import stats
+from kanbefair.report import statistics
 
 INFINITE = math.inf
 
@@ -43,7 +43,7 @@ SMALL = [
 
 
 def steps(table, model, budget="parameters"):
-    found = stats.envelope(table, budget)
+    found = statistics.envelope(table, budget)
     return [tuple(row) for row in found.loc[found["model"] == model, ["budget", "score"]].to_numpy()]
 
 
@@ -83,34 +83,34 @@ def test_diverged_runs_are_never_chosen():
 def test_the_order_of_rows_does_not_matter():
     table = runs(SMALL)
     shuffled = table.sample(frac=1, random_state=0)
-    pandas.testing.assert_frame_equal(stats.envelope(table, "flops"), stats.envelope(shuffled, "flops"))
+    pandas.testing.assert_frame_equal(statistics.envelope(table, "flops"), statistics.envelope(shuffled, "flops"))
 
 
 def test_at_holds_a_score_from_its_budget_to_the_next():
     own = pandas.DataFrame({"budget": [10, 100], "score": [48.0, 61.0]})
-    found = stats.at(own, numpy.array([9, 10, 99, 100, 1e6]))
+    found = statistics.at(own, numpy.array([9, 10, 99, 100, 1e6]))
     numpy.testing.assert_array_equal(found, [math.nan, 48, 48, 61, 61])
 
 
 def test_common_budgets_are_where_both_have_networks():
     own = pandas.DataFrame({"model": ["KAN", "KAN", "MLP", "MLP"], "budget": [10, 1000, 100, 10_000]})
-    budgets = stats.common_budgets(own)
+    budgets = statistics.common_budgets(own)
     assert (budgets[0], budgets[-1]) == (pytest.approx(100), pytest.approx(1000))
     numpy.testing.assert_allclose(budgets[1:] / budgets[:-1], 10 ** (1 / (len(budgets) - 1)))
 
 
 def test_gains_worked_by_hand():
     # over 100 … 1000 KAN has 61 and MLP 41, except at 1000 itself: 65 against 75
-    (row,) = stats.gains(runs(SMALL), "parameters").itertuples()
-    points = stats.BUDGET_POINTS
+    (row,) = statistics.gains(runs(SMALL), "parameters").itertuples()
+    points = statistics.BUDGET_POINTS
     assert (row.dataset, row.seed, row.low, row.high) == ("A", 1, pytest.approx(100), pytest.approx(1000))
-    last = stats.common_budgets(runs(SMALL).rename(columns={"parameters": "budget"}))[-1] >= 1000
+    last = statistics.common_budgets(runs(SMALL).rename(columns={"parameters": "budget"}))[-1] >= 1000
     assert row.gain == pytest.approx((20 * (points - 1) + (-10 if last else 20)) / points)
 
 
 def test_a_gain_of_errors_is_the_logarithm_of_their_ratio():
     rows = [("A", model, 1, size, 0.5, error) for model, error in (("KAN", 0.01), ("MLP", 0.1)) for size in (10, 100)]
-    assert stats.gains(runs(rows, metric="mae"), "flops")["gain"].tolist() == [pytest.approx(1.0)]
+    assert statistics.gains(runs(rows, metric="mae"), "flops")["gain"].tolist() == [pytest.approx(1.0)]
 
 
 def test_gains_are_per_dataset_and_seed():
@@ -121,7 +121,7 @@ def test_gains_are_per_dataset_and_seed():
         for seed in (1, 2)
         for size in (10, 100)
     ]
-    table = stats.gains(runs(rows), "parameters")
+    table = statistics.gains(runs(rows), "parameters")
     assert table[["dataset", "seed", "gain"]].to_numpy().tolist() == [
         ["A", 1, 1.0],
         ["A", 2, 2.0],
@@ -131,16 +131,16 @@ def test_gains_are_per_dataset_and_seed():
 
 
 def test_interval_is_students():
-    mean, low, high = stats.interval([1.0, 2.0, 4.0])
+    mean, low, high = statistics.interval([1.0, 2.0, 4.0])
     half = student.ppf(0.975, 2) * numpy.std([1, 2, 4], ddof=1) / math.sqrt(3)
     assert (mean, low, high) == (pytest.approx(7 / 3), pytest.approx(7 / 3 - half), pytest.approx(7 / 3 + half))
-    assert stats.interval([3.0]) == (3.0, -INFINITE, INFINITE)
-    assert stats.interval([3.0, 3.0, 3.0]) == (3.0, 3.0, 3.0)
+    assert statistics.interval([3.0]) == (3.0, -INFINITE, INFINITE)
+    assert statistics.interval([3.0, 3.0, 3.0]) == (3.0, 3.0, 3.0)
 
 
 def test_interval_covers_as_often_as_it_says():
     draws = numpy.random.RandomState(0).randn(1000, 5)
-    ends = [stats.interval(draw)[1:] for draw in draws]
+    ends = [statistics.interval(draw)[1:] for draw in draws]
     assert numpy.mean([low <= 0 <= high for low, high in ends]) == pytest.approx(0.95, abs=0.02)
 
 
@@ -157,7 +157,7 @@ def even(difference, datasets="A", seeds=(1, 2, 3), spread=1.0):
 
 @pytest.mark.parametrize(("difference", "winner"), [(10, "KAN"), (-10, "MLP"), (0, "tie"), (1, "tie")])
 def test_verdict_goes_by_the_side_the_interval_lies_on(difference, winner):
-    table = stats.verdict(runs(even(difference)), "tabular")
+    table = statistics.verdict(runs(even(difference)), "tabular")
     assert table["budget"].tolist() == ["parameters", "flops"]
     half = student.ppf(0.975, 2) / math.sqrt(3)
     for row in table.itertuples():
@@ -167,12 +167,12 @@ def test_verdict_goes_by_the_side_the_interval_lies_on(difference, winner):
 
 
 def test_one_seed_is_no_verdict():
-    assert stats.verdict(runs(even(30, seeds=(1,))), "tabular")["winner"].tolist() == ["tie", "tie"]
+    assert statistics.verdict(runs(even(30, seeds=(1,))), "tabular")["winner"].tolist() == ["tie", "tie"]
 
 
 def test_with_many_datasets_the_interval_is_over_them():
     rows = [row for i, name in enumerate("ABCDE") for row in even(10 + i, datasets=name)]
-    (row, _) = stats.verdict(runs(rows), "symbolic").itertuples()
+    (row, _) = statistics.verdict(runs(rows), "symbolic").itertuples()
     assert (row.interval_over, row.units, row.datasets) == ("dataset", 5, 5)
     half = student.ppf(0.975, 4) * numpy.std([10, 11, 12, 13, 14], ddof=1) / math.sqrt(5)
     assert (row.gain, row.low) == (pytest.approx(12), pytest.approx(12 - half))
@@ -185,7 +185,7 @@ def test_an_error_verdict_is_in_powers_of_ten():
         for seed in (1, 2, 3)
         for size in (10, 100)
     ]
-    row = stats.verdict(runs(rows, metric="mae"), "symbolic").iloc[0]
+    row = statistics.verdict(runs(rows, metric="mae"), "symbolic").iloc[0]
     assert row["winner"] == "KAN"
     assert row["gain"] == pytest.approx(numpy.log10([11, 12, 13]).mean())
 
@@ -197,12 +197,12 @@ def test_a_seed_in_which_a_model_only_diverged_is_survived():
         ("A", "MLP", 4, 10, 50.0, 50.0),
         ("A", "MLP", 4, 100, 50.0, 50.0),
     ]
-    table = stats.verdict(runs(rows), "tabular")
+    table = statistics.verdict(runs(rows), "tabular")
     assert table["gain"].notna().all()
 
 
 def test_matched_budgets_worked_by_hand():
-    table = stats.matched(runs(even(10)), points=3)
+    table = statistics.matched(runs(even(10)), points=3)
     assert table["budget"].tolist() == ["parameters"] * 3 + ["flops"] * 3
     numpy.testing.assert_allclose(table["at"], [10, 10**1.5, 100, 100, 10**2.5, 1000])
     half = student.ppf(0.975, 2) / math.sqrt(3)
@@ -221,9 +221,9 @@ def test_best_is_the_validations_choice_whatever_its_size():
         ("A", "MLP", 1, 10, 50, 70),
         ("B", "MLP", 1, 10, 50, 90),
     ]
-    table = stats.best(runs(rows)).set_index("model")
+    table = statistics.best(runs(rows)).set_index("model")
     assert table["score"].to_dict() == {"KAN": 61, "MLP": 80}
-    errors = stats.best(runs([(d, "KAN", 1, 10, 0.5, e) for d, e in (("A", 0.1), ("B", 0.001))], metric="mae"))
+    errors = statistics.best(runs([(d, "KAN", 1, 10, 0.5, e) for d, e in (("A", 0.1), ("B", 0.001))], metric="mae"))
     assert errors["score"].tolist() == [pytest.approx(0.01)]
 
 
@@ -239,7 +239,7 @@ def test_ours_stand_beside_the_published_bars():
             "high": [61.0, 62.0],
         }
     )
-    table = stats.beside_published(ours, headline)
+    table = statistics.beside_published(ours, headline)
     assert table["domain"].tolist() == ["vision"] * 2 + ["text"] * 4
     paper = table[(table["source"] == "paper") & (table["domain"] == "vision")].set_index("model")
     assert paper["score"].to_dict() == {"KAN": 77.9, "MLP": 85.9}

@@ -4,24 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas
-from IPython.display import Markdown, display
+from IPython.display import display
 from matplotlib.figure import Figure
 
-from kanbefair import plots, sweep
+from kanbefair import sweep
 from kanbefair.errors import InputError
-from kanbefair.outputs import TRAINED, Outputs
+from kanbefair.report import style
+from kanbefair.report.tables import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import cost
 from kanbefair.training import fit
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
-EQUAL = {
-    "parameters": "equal parameters",
-    "flops": "equal FLOPs",
-    "stack_seconds": "equal time in a stack",
-    "alone_seconds": "equal time alone",
-}
-"""Budgets in words."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class Section:
 
     def save(self, name: str, figure: Figure) -> Figure:
         """Save a figure as PDF and PNG and return it for display."""
-        return plots.save(figure, self.outputs, name)
+        return style.save(figure, self.outputs, name)
 
 
 def begin(variables: dict[str, object], *, extra: Sequence[str] = ()) -> Section:
@@ -105,22 +99,3 @@ def plan(specs: Sequence[RunSpec]) -> pandas.DataFrame:
     plan = groups.agg(runs=("key", "size"), seeds=("seed", "nunique"), epochs=("epochs", "max"))
     plan.insert(1, "tries", plan["runs"] // plan["seeds"])
     return plan.reset_index()
-
-
-def sentences(verdict: pandas.DataFrame) -> Markdown:
-    """The verdict table in words."""
-    lines = []
-    for _, row in verdict.iterrows():
-        budget = EQUAL[row["budget"]]
-        who = "**a tie**" if row["winner"] == "tie" else f"**{row['winner']}** wins"
-        if row["metric"] == "mae":
-            low, gain, high = (f"{10 ** row[name]:.2g}" for name in ("low", "gain", "high"))
-            size = f"the MLP's error is {gain} times KAN's [{low}, {high}]"
-        else:
-            size = f"KAN's accuracy minus MLP's is {row['gain']:+.2f} points [{row['low']:+.2f}, {row['high']:+.2f}]"
-        over = f"95 % interval over {row['units']} {row['interval_over']}s"
-        if row["units"] < 2:
-            who, over, size = "**no verdict**", f"one {row['interval_over']}, so no interval", size.split(" [")[0]
-        tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
-        lines.append(f"- {row['domain']}, {budget}: {who}; {size} ({over}; {tries}).")
-    return Markdown("\n".join(lines))

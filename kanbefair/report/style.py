@@ -15,8 +15,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from kanbefair import stats
-from kanbefair.outputs import Outputs
+from kanbefair.report import statistics
+from kanbefair.report.tables import Outputs
 
 PALETTE = seaborn.color_palette("colorblind")
 COLORS = {
@@ -85,12 +85,12 @@ def _envelope_band(axes: Axes, steps: pandas.DataFrame, model: str, largest: flo
     seeds = [own for _, own in steps.groupby("seed")]
     low = max(own["budget"].min() for own in seeds)
     budgets = numpy.unique(numpy.append(steps["budget"][steps["budget"] >= low], [low, largest]))
-    scores = numpy.array([stats.at(own, budgets) for own in seeds])
+    scores = numpy.array([statistics.at(own, budgets) for own in seeds])
     axes.fill_between(budgets, scores.min(0), scores.max(0), step="post", color=COLORS[model], alpha=0.2, linewidth=0)
     axes.step(budgets, numpy.median(scores, axis=0), where="post", color=COLORS[model], label=model)
 
 
-def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> Figure:
+def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = statistics.BUDGETS) -> Figure:
     """Score against each budget, a row of panels per budget kind and a column per dataset: every run as a point, and per
     model the envelope chosen within the budget (line: median over seeds, band: their range)."""
     datasets = list(dict.fromkeys(runs["dataset"]))
@@ -101,11 +101,11 @@ def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = stats.BUDGETS) -> F
         pyplot.close(figure)
         figure, panels = new_figure(1, len(kinds))
         panels = panels.T
-    scored = stats.scored(runs)
+    scored = statistics.scored(runs)
     models = sorted(set(runs["model"]), key=list(COLORS).index)
     with matplotlib.rc_context(STYLE):
         for k, kind in enumerate(kinds):
-            steps = stats.envelope(runs, kind)
+            steps = statistics.envelope(runs, kind)
             for i in range(lines * wrap):
                 axes = panels[k * lines + i // wrap, i % wrap]
                 if i >= len(datasets):
