@@ -30,14 +30,14 @@ def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -
     return "\n".join(lines)
 
 
-def reruns_block(reruns: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
+def reruns_block(retrained: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
     """How many of the configurations on how many datasets were trained again, in what time, beside how many released rows."""
-    names = reruns["dataset"].unique()
+    names = retrained["dataset"].unique()
     grid = {spec.key for domain in extended.DOMAINS for spec in extended.specs(domain, names)}
-    whole = len(grid | set(extended.keyed(reruns)["key"]))
-    hours = reruns["run_seconds"].sum() / 3600
+    whole = len(grid | set(extended.keyed(retrained)["key"]))
+    hours = retrained["run_seconds"].sum() / 3600
     return (
-        f"{len(reruns):,} of {whole:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
+        f"{len(retrained):,} of {whole:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
         f"one core ({hours / 2:.1f} hours on two); {agreement['rows'].sum():,} released rows of them were at hand to compare:"
     )
 
@@ -67,10 +67,10 @@ def updated(text: str, blocks: dict[str, str]) -> str:
 
 def blocks() -> dict[str, str]:
     """All blocks of the README, from the committed tables."""
-    reruns, agreement, duplicates = map(extended.read, ("reruns", "agreement", "duplicates"))
+    retrained, agreement, duplicates = map(extended.read, ("reruns", "agreement", "duplicates"))
     return {
         "verdict": verdict_block(Outputs("embedded").read("verdict")),
-        "reruns": reruns_block(reruns, agreement),
+        "reruns": reruns_block(retrained, agreement),
         "agreement": agreement_block(agreement, duplicates),
         "rounding": rounding_block(extended.read("rounding")),
     }

@@ -38,16 +38,16 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = ext
         raise InputError("PyTorch does not multiply with MKL here; the runs would be the same")
     if os.environ.get(VARIABLE) != VALUE:
         raise InputError(f"set {VARIABLE}={VALUE} before Python starts; the runs would otherwise be the same")
-    reruns = extended.keyed(pandas.read_csv(writable(out) / "reruns.csv.gz")).set_index("key")
+    retrained = extended.keyed(pandas.read_csv(writable(out) / "reruns.csv.gz")).set_index("key")
     released = extended.normalised(published.released(rows, data_dir))
     mlp = (released["model"] == "MLP") & (released["metric"] == "accuracy")
-    chosen = released[mlp & released["key"].isin(reruns.index)]
+    chosen = released[mlp & released["key"].isin(retrained.index)]
     specs = published.specs(chosen)
     options = {"data_dir": data_dir, "workers": workers, "label": "rounded otherwise"}
     other = sweep.run(specs, runs=out / "runs" / "rounding", **options).set_index("key")
     table = chosen[SETTINGS].assign(
         released=chosen["test_metric"],
-        ours=chosen["key"].map(reruns["test_metric_last"]),
+        ours=chosen["key"].map(retrained["test_metric_last"]),
         other=chosen["key"].map(other["test_metric_last"]),
     )
     extended.write(table, out / "rounding.csv")

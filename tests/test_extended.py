@@ -24,9 +24,9 @@ def small(monkeypatch):
     monkeypatch.setattr(studies, "specs", specs)
 
 
-def rows_of(reruns, path, change=lambda row: row):
+def rows_of(retrained, path, change=lambda row: row):
     """The rows as released ones."""
-    lines = reruns.rename(columns={"train_metric_last": "train_metric", "test_metric_last": "test_metric"})
+    lines = retrained.rename(columns={"train_metric_last": "train_metric", "test_metric_last": "test_metric"})
     pandas.DataFrame([change(row) for row in lines.to_dict("records")]).to_csv(path, index=False)
     return str(path)
 
@@ -34,10 +34,10 @@ def rows_of(reruns, path, change=lambda row: row):
 def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, monkeypatch):
     extended.run(workers=1, out=tmp_path)
     monkeypatch.setattr(extended, "FOLDER", tmp_path)
-    reruns = extended.read("reruns")
-    assert list(reruns.columns) == extended.COLUMNS
-    assert set(zip(reruns["dataset"], reruns["model"], strict=True)) == {(n, m) for n in NAMES for m in ("KAN", "MLP")}
-    assert (reruns["run_seconds"] > 0).all()
+    retrained = extended.read("reruns")
+    assert list(retrained.columns) == extended.COLUMNS
+    assert set(zip(retrained["dataset"], retrained["model"], strict=True)) == {(n, m) for n in NAMES for m in ("KAN", "MLP")}
+    assert (retrained["run_seconds"] > 0).all()
     assert extended.read("agreement") is None
 
     def change(row):
@@ -45,7 +45,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
 
     shutil.rmtree(tmp_path / "runs")  # the rows alone say what has been trained
     monkeypatch.setitem(sweep.run.__kwdefaults__, "train", None)
-    extended.run(rows=rows_of(reruns, tmp_path / "released.csv", change), workers=1, out=tmp_path)
+    extended.run(rows=rows_of(retrained, tmp_path / "released.csv", change), workers=1, out=tmp_path)
     agreement = extended.read("agreement").set_index("model")
     assert agreement["rows"].to_dict() == {"MLP": 2, "KAN": 2}
     assert agreement["within 0.2 %"].to_dict() == {"MLP": 0, "KAN": 100}
@@ -79,8 +79,8 @@ def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_pa
 
 def test_released_rows_beside_the_grid_are_trained_too(small, tmp_path):
     extended.run(workers=1, out=tmp_path)
-    reruns = pandas.read_csv(tmp_path / "reruns.csv.gz")
-    path = rows_of(reruns.head(1), tmp_path / "released.csv", lambda row: row | {"epochs": 1})
+    retrained = pandas.read_csv(tmp_path / "reruns.csv.gz")
+    path = rows_of(retrained.head(1), tmp_path / "released.csv", lambda row: row | {"epochs": 1})
     wanted = extended.specs("symbolic", NAMES, extended.normalised(published.released(path)))
     assert sorted(spec.epochs for spec in wanted) == [1, 2, 2, 2, 2]
 
@@ -125,11 +125,11 @@ def test_bad_input_ends_in_one_line(capsys, tmp_path):
 
 
 def test_the_committed_rows_are_whole():
-    reruns = extended.read("reruns")
-    assert len(reruns) == len(reruns.drop(columns="run_seconds").drop_duplicates())
-    finite = reruns[reruns["diverged"].isna()]
+    retrained = extended.read("reruns")
+    assert len(retrained) == len(retrained.drop(columns="run_seconds").drop_duplicates())
+    finite = retrained[retrained["diverged"].isna()]
     assert finite[["train_metric_last", "test_metric_last", "test_metric_best"]].notna().all(axis=None)
-    for row in reruns.sample(50, random_state=0).to_dict("records"):
+    for row in retrained.sample(50, random_state=0).to_dict("records"):
         assert published.spec(row).protocol == "published"
 
 
