@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -12,18 +11,6 @@ import torch
 
 from kanbefair.provenance import processor, provenance
 
-
-@dataclass(frozen=True)
-class Effort:
-    """How long a profile measures: repeats of a layer, batches and repeats of a training probe, probes of the grid's cost."""
-
-    repeats: int
-    batches: int
-    trainings: int
-    probes: int
-
-
-EFFORTS = {"smoke": Effort(2, 2, 1, 1), "embedded": Effort(3, 10, 2, 2), "paper": Effort(15, 60, 3, 6)}
 LOOP_SECONDS = 0.004
 """A repeat calls a function so often that it lasts about so long, at least once."""
 TURNS_SECONDS = 0.25

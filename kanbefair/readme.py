@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas
 
-from kanbefair import extended, rounding
 from kanbefair.folders import PROJECT
 from kanbefair.report import sentences
 from kanbefair.report.tables import Outputs
+from kanbefair.studies.released import reruns, rounding
 
 
 def verdict_block(verdict: pandas.DataFrame) -> str:
@@ -33,8 +33,8 @@ def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -
 def reruns_block(retrained: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
     """How many of the configurations on how many datasets were trained again, in what time, beside how many released rows."""
     names = retrained["dataset"].unique()
-    grid = {spec.key for domain in extended.DOMAINS for spec in extended.specs(domain, names)}
-    whole = len(grid | set(extended.keyed(retrained)["key"]))
+    grid = {spec.key for domain in reruns.DOMAINS for spec in reruns.specs(domain, names)}
+    whole = len(grid | set(reruns.keyed(retrained)["key"]))
     hours = retrained["run_seconds"].sum() / 3600
     return (
         f"{len(retrained):,} of {whole:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
@@ -67,12 +67,12 @@ def updated(text: str, blocks: dict[str, str]) -> str:
 
 def blocks() -> dict[str, str]:
     """All blocks of the README, from the committed tables."""
-    retrained, agreement, duplicates = map(extended.read, ("reruns", "agreement", "duplicates"))
+    retrained, agreement, duplicates = map(reruns.read, ("reruns", "agreement", "duplicates"))
     return {
         "verdict": verdict_block(Outputs("embedded").read("verdict")),
         "reruns": reruns_block(retrained, agreement),
         "agreement": agreement_block(agreement, duplicates),
-        "rounding": rounding_block(extended.read("rounding")),
+        "rounding": rounding_block(reruns.read("rounding")),
     }
 
 

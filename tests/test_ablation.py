@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import ablation, effects, sweep
+from kanbefair import sweep
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models import build, matching
@@ -16,17 +16,19 @@ from kanbefair.models.counting import live_parameters
 from kanbefair.models.layers import Linear
 from kanbefair.models.spline_layers import KANLinear
 from kanbefair.specs import RunSpec
+from kanbefair.studies.ablation import design, findings
+from kanbefair.studies.domains import design as domains_design
 from kanbefair.training import fit, learned_splines
 
 
 @pytest.fixture(scope="module")
-def smoke() -> list[ablation.Try]:
-    return ablation.tries("smoke")
+def smoke() -> list[design.Try]:
+    return design.tries("smoke")
 
 
 def test_all_variants_of_a_budget_have_nearly_equal_trainable_values(smoke):
     focus = [t for t in smoke if t.focus and t.spec.seed == 1]
-    assert {t.variant for t in focus} == set(ablation.CURVES) | {change.variant for change in ablation.CHANGES}
+    assert {t.variant for t in focus} == set(design.CURVES) | {change.variant for change in design.CHANGES}
     for name in {t.spec.dataset for t in focus}:
         task = load(name)
         own = [t for t in focus if t.spec.dataset == name]
@@ -37,10 +39,10 @@ def test_all_variants_of_a_budget_have_nearly_equal_trainable_values(smoke):
 
 def test_a_change_differs_from_its_base_in_one_thing_only():
     reach = 1.0
-    for change in ablation.CHANGES:
+    for change in design.CHANGES:
         common = {"dataset": "Digits", "widths": (4,)}
-        base = ablation.variant_spec(ablation.CURVES[ablation.BASES[change.base]], reach, **common)
-        changed = ablation.variant_spec(change.fields, reach, **common)
+        base = design.variant_spec(design.CURVES[design.BASES[change.base]], reach, **common)
+        changed = design.variant_spec(change.fields, reach, **common)
         if changed.model == base.model and change.factor != "everything":
             assert sum(getattr(base, f.name) != getattr(changed, f.name) for f in fields(RunSpec) if f.compare) == 1, change
 
@@ -107,16 +109,16 @@ CLASSES = {f"c{n}": "accuracy" for n in range(5)}
 @pytest.fixture
 def known() -> pandas.DataFrame:
     """MLP 1, KAN 2; every change of MLP adds 0.25, every change of KAN takes away 0.5, 'everything' crosses over."""
-    values = {name: 1.75 for name in ablation.CURVES} | {"MLP": 1.0, "KAN, silu shortcut": 2.0}
-    for change in ablation.CHANGES:
+    values = {name: 1.75 for name in design.CURVES} | {"MLP": 1.0, "KAN, silu shortcut": 2.0}
+    for change in design.CHANGES:
         whole = {"MLP": 2.0, "KAN": 1.0}[change.base]
         values[change.variant] = whole if change.factor == "everything" else {"MLP": 1.25, "KAN": 1.5}[change.base]
     return _scores(values, SYMBOLIC | CLASSES)
 
 
 def test_effects_of_made_up_scores(known):
-    table = effects.effects(known)
-    assert len(table) == 2 * len(ablation.CHANGES)
+    table = findings.effects(known)
+    assert len(table) == 2 * len(design.CHANGES)
     for _, row in table.iterrows():
         size = {"MLP": 0.25, "KAN": -0.5}[row["base"]]
         size = {"MLP": 1.0, "KAN": -1.0}[row["base"]] if row["factor"] == "everything" else size
@@ -129,7 +131,7 @@ def test_effects_of_made_up_scores(known):
 
 def test_the_interval_is_over_seeds_where_there_are_few_datasets(known):
     few = known[known["dataset"].isin(["f0", "c0", "c1"])]
-    assert set(effects.effects(few)["interval_over"]) == {"seed"}
+    assert set(findings.effects(few)["interval_over"]) == {"seed"}
 
 
 def test_no_share_without_a_certain_difference(known):
@@ -137,7 +139,7 @@ def test_no_share_without_a_certain_difference(known):
     same = flat["variant"].isin(["MLP", "KAN, silu shortcut", "MLP: KAN", "KAN: MLP"])
     noise = numpy.random.default_rng(0).normal(0, 1, same.sum())
     flat.loc[same, "score"] = numpy.where(flat.loc[same, "metric"] == "mae", 10**-noise, noise)
-    assert effects.effects(flat)["share"].isna().all()
+    assert findings.effects(flat)["share"].isna().all()
 
 
 def test_where_the_bases_do_not_differ_the_answer_gives_both_intervals(known):
@@ -146,13 +148,13 @@ def test_where_the_bases_do_not_differ_the_answer_gives_both_intervals(known):
         rows = (flat["dataset"] == name) & (flat["variant"] == "MLP: KAN")
         base = flat[(flat["dataset"] == name) & (flat["variant"] == "MLP")]["score"].to_numpy()
         flat.loc[rows, "score"] = base + 10 * (-1) ** place
-    words = effects.answer(effects.effects(flat)).data
+    words = findings.answer(findings.effects(flat)).data
     line = next(line for line in words.splitlines() if line.startswith("- **classification, from MLP**"))
     assert "+2.0 points [-11.6, +15.6]; no difference shown over datasets (on these 5 datasets, over seeds: +2.0" in line
 
 
 def test_claims_of_made_up_scores(known):
-    table = effects.claims(known).set_index(["claim", "comparison", "on"])
+    table = findings.claims(known).set_index(["claim", "comparison", "on"])
     row = table.loc[(2, "BSpline_MLP − KAN", "symbolic functions")]
     assert row["effect"] == pytest.approx(-0.25, abs=1e-3) and row["verdict"] == "falls short of KAN"
     assert table.loc[(2, "KAN − MLP", "classification"), "verdict"] == "KAN is better"
@@ -168,7 +170,7 @@ def test_the_answer_names_the_change_that_comes_nearest(known):
     near = known.copy()
     better = (near["variant"] == "MLP: spline before the map") & (near["metric"] == "mae")
     near.loc[better, "score"] = 10 ** (numpy.log10(near.loc[better, "score"]) - 0.7)
-    words = effects.answer(effects.effects(near)).data
+    words = findings.answer(findings.effects(near)).data
     assert (
         "The single change that comes nearest to it is *spline before the map*: error divided by 8.9 [8.9, 8.9], 95%" in words
     )
@@ -178,13 +180,13 @@ def test_scores_take_the_rate_that_validation_chooses(tmp_path, smoke):
     tried = [t for t in smoke if t.variant == "MLP" and t.focus and t.spec.dataset == "WineRecognition"]
     runs = sweep.run([t.spec for t in tried], runs=tmp_path, workers=1, progress=False)
     other = runs.assign(key="other", lr=0.5, valid_metric_selected=100.0, test_metric_selected=12.5)
-    places = [*tried, *(ablation.Try("MLP", t.size, True, t.spec) for t in tried)]
-    found = effects.scores(runs, places)
+    places = [*tried, *(design.Try("MLP", t.size, True, t.spec) for t in tried)]
+    found = findings.scores(runs, places)
     assert found["score"].tolist() == runs["test_metric_selected"].tolist()
     spec = tried[0].spec
-    worse = ablation.Try("MLP", tried[0].size, True, RunSpec(**spec.as_dict() | {"lr": 0.5}))
+    worse = design.Try("MLP", tried[0].size, True, RunSpec(**spec.as_dict() | {"lr": 0.5}))
     other = other[:1].assign(key=worse.spec.key, seed=spec.seed)
-    assert 12.5 in effects.scores(pandas.concat([runs, other]), [*tried, worse])["score"].tolist()
+    assert 12.5 in findings.scores(pandas.concat([runs, other]), [*tried, worse])["score"].tolist()
 
 
 def test_learned_splines_add_up_to_the_layer(tmp_path):
@@ -205,7 +207,7 @@ def test_learned_splines_add_up_to_the_layer(tmp_path):
     assert numpy.allclose(layers[0]["y"][0], y, atol=1e-5) and numpy.allclose(layers[0]["x"], x)
     assert -4 <= layers[0]["low"] < layers[0]["high"] <= 4
     sweep.Store(tmp_path).write(record)
-    table = learned_splines.read([spec], tmp_path)
+    table = findings.read([spec], tmp_path)
     assert len(table) == 2 * 33 and set(table["model"]) == {"KAN"}
 
 
@@ -216,10 +218,10 @@ def test_networks_without_splines_cannot_be_drawn():
 
 def test_real_datasets_are_taken_where_their_files_are(tmp_path):
     with pytest.raises(InputError, match="none of MNIST, FMNIST, Income, Bank is in"):
-        ablation.at_hand(ablation.REAL, str(tmp_path))
+        design.at_hand(domains_design.REAL, str(tmp_path))
     (tmp_path / "uci").mkdir()
     (tmp_path / "uci" / "222.csv").write_text("")
-    assert ablation.at_hand(ablation.REAL, str(tmp_path)) == ["Bank"]
+    assert design.at_hand(domains_design.REAL, str(tmp_path)) == ["Bank"]
 
 
 def test_the_papers_tops_stand_beside_ours():
@@ -232,7 +234,7 @@ def test_the_papers_tops_stand_beside_ours():
             "live_parameters": [100, 100, 200, 200],
         }
     )
-    table = effects.beside_tops(scores).set_index(["dataset", "model"])
+    table = findings.beside_tops(scores).set_index(["dataset", "model"])
     row = table.loc[("Bank", "BSpline_MLP")]
     assert row["paper"] == 90.69 and row["here"] == 90.5 and row["live_parameters"] == 100
     assert numpy.isnan(table.loc[("MNIST", "BSpline_MLP"), "here"]) and len(table) == 8

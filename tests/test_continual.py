@@ -9,10 +9,11 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import forgetting, retention, sweep
+from kanbefair import sweep
 from kanbefair.data import Task, load
 from kanbefair.errors import InputError
 from kanbefair.models import build
+from kanbefair.studies.continual import design, findings
 from kanbefair.training.continual import streams
 from kanbefair.training.continual.loop import summary, train
 from kanbefair.training.continual.spec import ContinualSpec
@@ -397,49 +398,49 @@ RUNS = _table(
 
 
 def test_validation_chooses_rate_and_strength_and_leaves_diverged_settings_out():
-    best = retention.chosen(RUNS)
+    best = findings.chosen(RUNS)
     kan = best[best["network"] == "KAN"]
     assert set(kan[kan["strategy"] == "naive"]["lr"]) == {0.1}
     assert kan[kan["strategy"] == "ewc"]["strength"].tolist() == [1.0, 1.0]
-    row = retention.summary(best).set_index(["network", "strategy"]).loc[("KAN", "naive")]
+    row = findings.summary(best).set_index(["network", "strategy"]).loc[("KAN", "naive")]
     assert row["average"] == 32 and row["average_low"] < 31 and row["seeds"] == 2
 
 
 def test_gaps_and_remedies_are_paired_by_seed():
-    best = retention.chosen(RUNS)
-    gaps = retention.gaps(best).set_index(["strategy", "measure"])
+    best = findings.chosen(RUNS)
+    gaps = findings.gaps(best).set_index(["strategy", "measure"])
     assert gaps.loc[("naive", "average"), "effect"] == pytest.approx((31 - 50 + 33 - 55) / 2)
     assert gaps.loc[("naive", "forgetting"), "effect"] == pytest.approx((60 - 40 + 64 - 42) / 2)
-    gains = retention.remedies(best).set_index(["strategy", "network"])["gain"]
+    gains = findings.remedies(best).set_index(["strategy", "network"])["gain"]
     assert gains[("ewc", "KAN")] == pytest.approx(10) and gains[("ewc", "MLP relu")] == pytest.approx(11.5)
     assert gains[("ewc", "KAN − MLP relu")] == pytest.approx(-1.5)
 
 
 def test_what_is_kept_at_equal_learning():
     line = pandas.DataFrame({"valid_learned": [50, 80, 99], "valid_average": [50, 60, 30], "test_average": [51, 61, 29]})
-    assert retention.kept(line, numpy.array([40, 70, 80, 81, 99])).tolist() == [61, 61, 61, 29, 29]
+    assert findings.kept(line, numpy.array([40, 70, 80, 81, 99])).tolist() == [61, 61, 61, 29, 29]
     mlp = line.assign(network="MLP relu")
     kan = line.assign(network="KAN", test_average=line["test_average"] - 20)
     place = {"dataset": "Digits", "stream_name": "s", "strategy": "naive", "optimizer_state": "carried", "seed": 1}
-    found = retention.equal_learning(pandas.concat([kan, mlp]).assign(**place)).iloc[0]
+    found = findings.equal_learning(pandas.concat([kan, mlp]).assign(**place)).iloc[0]
     assert found["difference"] == pytest.approx(-20) and (found["low"], found["high"]) == (50, 99)
 
 
 def test_claims_stand_together_in_order():
     first, second = pandas.DataFrame({"claim": [4], "x": [1]}), pandas.DataFrame({"claim": [2, 3], "y": [1, 2]})
-    assert retention.all_claims(None, first)["claim"].tolist() == [4]
-    assert retention.all_claims(first, second)["claim"].tolist() == [2, 3, 4]
+    assert findings.all_claims(None, first)["claim"].tolist() == [4]
+    assert findings.all_claims(first, second)["claim"].tolist() == [2, 3, 4]
 
 
 def test_all_networks_of_a_stream_have_nearly_equal_trainable_values():
-    tried = [t for t in forgetting.tries("smoke") if t.spec.strategy == "naive" and t.spec.seed == 1]
+    tried = [t for t in design.tries("smoke") if t.spec.strategy == "naive" and t.spec.seed == 1]
     runs = [train([replace(t.spec, epochs=1)], load(t.spec.dataset))[0]["live_parameters"] for t in tried]
-    assert max(runs) / min(runs) < 1.03 and {t.network for t in tried} == set(forgetting.NETWORKS)
+    assert max(runs) / min(runs) < 1.03 and {t.network for t in tried} == set(design.NETWORKS)
 
 
 def test_the_peaks_compare_networks_of_about_one_size():
     sizes = {}
-    for peak in forgetting.peaks("smoke"):
+    for peak in design.peaks("smoke"):
         values = sum(p[0].numel() for p in build([peak.spec], load(peak.spec.dataset)).parameters())
         sizes.setdefault(peak.spec.dataset, []).append(values)
     assert all(max(values) / min(values) < 1.25 for values in sizes.values()), sizes

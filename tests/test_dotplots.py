@@ -8,8 +8,9 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from kanbefair import dotplots, pictures
-from kanbefair.ablation import CURVES, PUBLISHED_TOPS
+from kanbefair.studies.ablation import figures
+from kanbefair.studies.ablation.design import CURVES, PUBLISHED_TOPS
+from kanbefair.studies.continual import figures as continual_figures
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_curves_are_means_with_intervals_and_errors_are_geometric_means():
         for seed, score in enumerate(scores)
     ]
     columns = ["dataset", "metric", "variant", "size", "live_parameters", "seed", "score"]
-    errors, accuracy = shown(dotplots.curves(pandas.DataFrame(rows, columns=columns), PUBLISHED_TOPS))
+    errors, accuracy = shown(figures.curves(pandas.DataFrame(rows, columns=columns), PUBLISHED_TOPS))
     assert (20.0, 0.03) in points(errors) and (20.0, 33.0) in points(accuracy)
     assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
     tops = [line.get_ydata()[0] for line in accuracy.get_lines() if line.get_ydata()[0] == line.get_ydata()[-1]]
@@ -59,14 +60,14 @@ def test_effects_stand_at_their_values_and_the_axis_reads_ratios_of_errors():
         for factor, change, effect in (("everything", "all", 0.7), ("bias", "no bias", -0.4))
     ]
     table = pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset")
-    figure = dotplots.effects(table)
+    figure = figures.effects(table)
     axes = shown(figure)
     assert all(points(ax) >= {(0.7, 0.0), (-0.4, 1.0)} for ax in axes)
     symbolic = axes[2]
     labels = {label.get_text(): place for label, place in zip(symbolic.get_xticklabels(), symbolic.get_xticks(), strict=True)}
     assert labels["0.5"] == pytest.approx(math.log10(2)) and labels["2"] == pytest.approx(-math.log10(2))
     assert "0.5" not in {label.get_text() for label in axes[3].get_xticklabels()}
-    legends = [figure.legends[0], dotplots.effects(table.assign(interval_over="seed")).legends[0]]
+    legends = [figure.legends[0], figures.effects(table.assign(interval_over="seed")).legends[0]]
     named = ["95 % over datasets" in [text.get_text() for text in legend.get_texts()] for legend in legends]
     assert named == [True, False]
 
@@ -84,11 +85,11 @@ def test_strategies_and_plasticity_show_the_averages():
         average_low=[80.0, 20.0, -math.inf],
         average_high=[95.0, 35.0, math.inf],
     )
-    (ax,) = shown(dotplots.strategies(table))
+    (ax,) = shown(continual_figures.strategies(table))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["naive", "joint"]
     assert {y for _, y in points(ax) if y == y} == {30.0, 90.0, 40.0}
     plane = _summary(network=["KAN"] * 2, lr=[0.1, 0.01], test_learned=[99.0, 50.0], test_average=[20.0, 45.0])
-    (ax,) = shown(dotplots.plasticity(plane))
+    (ax,) = shown(continual_figures.plasticity(plane))
     assert points(ax) == {(99.0, 20.0), (50.0, 45.0)}
 
 
@@ -102,7 +103,7 @@ def test_switches_join_what_was_learned_with_what_is_left():
             "average": [0.1, 0.02, 0.3],
         }
     )
-    line, square = shown(dotplots.switches(table))
+    line, square = shown(continual_figures.switches(table))
     assert {(x, round(y)) for x, y in points(line)} == {(0.001, 0), (0.1, 0), (0.02, 1)}
     assert {x for x, _ in points(square)} == {0.03, 0.3}
     assert line.get_title(loc="left") == "five peaks on a line"
@@ -116,7 +117,7 @@ def test_matrices_are_heat_maps_in_the_order_of_strategies():
         for after in (1, 2)
         for on in (1, 2)
     ]
-    axes = shown(pictures.matrices(pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])))
+    axes = shown(continual_figures.matrices(pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])))
     assert [ax.get_ylabel() for ax in axes] == ["naive\nafter task", "", "joint\nafter task", ""]
     assert numpy.array_equal(axes[0].images[0].get_array(), [[11, 12], [21, 22]])
     assert [text.get_text() for text in axes[3].texts] == ["61", "62", "71", "72"]
@@ -131,7 +132,7 @@ def test_splines_are_one_curve_an_edge_and_absent_layers_are_hidden():
         for x in (-1.0, 1.0)
     ]
     columns = ["dataset", "model", "layer", "edge", "x", "y", "count", "low", "high"]
-    axes = shown(pictures.splines(pandas.DataFrame(rows, columns=columns)))
+    axes = shown(figures.splines(pandas.DataFrame(rows, columns=columns)))
     titles = [ax.get_title() for ax in axes]
     assert titles == ["layer 1: 3 of 7 edges", "layer 2: 3 of 7 edges", "layer 1: 3 of 7 units"]
     assert [line.get_ydata().tolist() for line in axes[0].get_lines()] == [[-1, 1], [0, 2], [1, 3]]
@@ -146,7 +147,7 @@ def test_peaks_show_the_network_beside_the_truth():
             for after in (1, 2)
         ]
     )
-    axes = shown(pictures.peaks(table, [-0.5, 0.5], 100.0))
+    axes = shown(continual_figures.peaks(table, [-0.5, 0.5], 100.0))
     assert len(axes) == 4
     truth, answer = axes[3].get_lines()
     assert truth.get_ydata() == pytest.approx([0, 1, 0, 1, 0], abs=1e-6)

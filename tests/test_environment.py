@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import kanbefair
-from kanbefair import peers
 from kanbefair.folders import PROJECT
+from kanbefair.studies.speed import other_layers
 
 PROJECT_FILE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT_FILE["optional-dependencies"]
@@ -49,7 +49,7 @@ def test_every_pin_of_the_project_is_in_the_lock(pin):
 def test_peers_are_pinned_and_not_installed_with_the_project(pin):
     assert str(Requirement(pin).specifier).startswith("==")
     assert Requirement(pin).name not in LOCKED
-    assert Requirement(pin).name in {peer.package for peer in peers.PEERS.values()}
+    assert Requirement(pin).name in {peer.package for peer in other_layers.PEERS.values()}
 
 
 def test_torch_and_its_two_companions_are_the_versions_that_fit():

@@ -7,11 +7,12 @@ import papermill
 import pytest
 from nbformat import v4
 
-from kanbefair import execute, studies
+from kanbefair import execute
 from kanbefair.errors import InputError
 from kanbefair.folders import PROJECT
 from kanbefair.report.notebook import PARAMETERS
 from kanbefair.report.tables import Outputs
+from kanbefair.studies.domains import design
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 VALUES = 'profile: str = "embedded"\ndata_dir: str = ""\ndevice: str = "cpu"\nworkers: int = 0\nout: str = ""'
@@ -204,7 +205,7 @@ def test_a_notebook_has_the_common_parameters_with_their_defaults(path):
     assert all(entry["help"] for entry in found.values())
 
 
-@pytest.mark.parametrize("section", studies.STUDIES)
+@pytest.mark.parametrize("section", design.STUDIES)
 def test_the_notebook_of_a_domain_trains_on_other_datasets(section, tmp_path):
     (path,) = (path for path in NOTEBOOKS if path.stem.endswith(section))
     defaults, begin = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][:2]

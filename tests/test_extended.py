@@ -3,9 +3,12 @@ import shutil
 import pandas
 import pytest
 
-from kanbefair import extended, published, studies, sweep
+from kanbefair import sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import grid
+from kanbefair.studies.domains import design
+from kanbefair.studies.released import reruns
+from kanbefair.studies.released import rows as released_rows
 from kanbefair.training import fit
 
 NAMES = ["Special_ellipkinc", "Special_sphharm01"]
@@ -15,13 +18,13 @@ NAMES = ["Special_ellipkinc", "Special_sphharm01"]
 def small(monkeypatch):
     """Two functions and two short runs of each stand for the paper's datasets and grid."""
     own = {"symbolic": NAMES, "tabular": [], "vision": []}
-    monkeypatch.setattr(extended.studies, "PAPER_DATASETS", own)
+    monkeypatch.setattr(reruns.studies, "PAPER_DATASETS", own)
     kinds = {"protocol": "published", "widths": (3,), "epochs": 2}
 
     def specs(section, profile, names):
         return [*grid(dataset=names, model="MLP", **kinds), *grid(dataset=names, model="KAN", **kinds)]
 
-    monkeypatch.setattr(studies, "specs", specs)
+    monkeypatch.setattr(design, "specs", specs)
 
 
 def rows_of(retrained, path, change=lambda row: row):
@@ -32,27 +35,27 @@ def rows_of(retrained, path, change=lambda row: row):
 
 
 def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, monkeypatch):
-    extended.run(workers=1, out=tmp_path)
-    monkeypatch.setattr(extended, "FOLDER", tmp_path)
-    retrained = extended.read("reruns")
-    assert list(retrained.columns) == extended.COLUMNS
+    reruns.run(workers=1, out=tmp_path)
+    monkeypatch.setattr(reruns, "FOLDER", tmp_path)
+    retrained = reruns.read("reruns")
+    assert list(retrained.columns) == reruns.COLUMNS
     assert set(zip(retrained["dataset"], retrained["model"], strict=True)) == {(n, m) for n in NAMES for m in ("KAN", "MLP")}
     assert (retrained["run_seconds"] > 0).all()
-    assert extended.read("agreement") is None
+    assert reruns.read("agreement") is None
 
     def change(row):
         return row | {"test_metric": row["test_metric"] * (1.01 if row["model"] == "MLP" else 1)}
 
     shutil.rmtree(tmp_path / "runs")  # the rows alone say what has been trained
     monkeypatch.setitem(sweep.run.__kwdefaults__, "train", None)
-    extended.run(rows=rows_of(retrained, tmp_path / "released.csv", change), workers=1, out=tmp_path)
-    agreement = extended.read("agreement").set_index("model")
+    reruns.run(rows=rows_of(retrained, tmp_path / "released.csv", change), workers=1, out=tmp_path)
+    agreement = reruns.read("agreement").set_index("model")
     assert agreement["rows"].to_dict() == {"MLP": 2, "KAN": 2}
     assert agreement["within 0.2 %"].to_dict() == {"MLP": 0, "KAN": 100}
     assert agreement.loc["MLP", "within 5 %"] == 100
-    assert extended.read("exceptions")["ratio"].tolist() == pytest.approx([1 / 1.01] * 2)
-    assert extended.read("differences")["pair"].unique().tolist() == ["ours / released"]
-    assert set(extended.read("agreement_by_dataset")["domain"]) == set(NAMES)
+    assert reruns.read("exceptions")["ratio"].tolist() == pytest.approx([1 / 1.01] * 2)
+    assert reruns.read("differences")["pair"].unique().tolist() == ["ours / released"]
+    assert set(reruns.read("agreement_by_dataset")["domain"]) == set(NAMES)
 
 
 def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_path, monkeypatch):
@@ -67,21 +70,21 @@ def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_pa
 
     monkeypatch.setitem(sweep.run.__kwdefaults__, "train", once)
     with pytest.raises(KeyboardInterrupt):
-        extended.run(workers=1, out=tmp_path)
+        reruns.run(workers=1, out=tmp_path)
     first = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(first) == 2
     monkeypatch.setitem(sweep.run.__kwdefaults__, "train", whole)
-    extended.run(workers=1, out=tmp_path)
+    reruns.run(workers=1, out=tmp_path)
     second = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(second) == 4
-    pandas.testing.assert_frame_equal(second.merge(first[["dataset", "model"]])[extended.COLUMNS], first, check_dtype=False)
+    pandas.testing.assert_frame_equal(second.merge(first[["dataset", "model"]])[reruns.COLUMNS], first, check_dtype=False)
 
 
 def test_released_rows_beside_the_grid_are_trained_too(small, tmp_path):
-    extended.run(workers=1, out=tmp_path)
+    reruns.run(workers=1, out=tmp_path)
     retrained = pandas.read_csv(tmp_path / "reruns.csv.gz")
     path = rows_of(retrained.head(1), tmp_path / "released.csv", lambda row: row | {"epochs": 1})
-    wanted = extended.specs("symbolic", NAMES, extended.normalised(published.released(path)))
+    wanted = reruns.specs("symbolic", NAMES, reruns.normalised(released_rows.released(path)))
     assert sorted(spec.epochs for spec in wanted) == [1, 2, 2, 2, 2]
 
 
@@ -92,9 +95,9 @@ def test_a_kans_seed_counts_for_symbolic_functions_alone(tmp_path):
         "dataset,model,widths,activation,batch_size,epochs,lr,seed,grid,order,shortcut,grid_range,train_metric,test_metric,"
         "parameters,flops\n" + line.format("Rice") + line.format("Special_jv")
     )
-    rows = extended.normalised(published.released(path))
+    rows = reruns.normalised(released_rows.released(path))
     assert rows["seed"].tolist() == [1314, 521]
-    assert [published.spec(row).key for row in rows.to_dict("records")] == rows["key"].tolist()
+    assert [released_rows.spec(row).key for row in rows.to_dict("records")] == rows["key"].tolist()
 
 
 def test_the_best_epoch_flatters_upwards_for_accuracies_and_downwards_for_errors():
@@ -111,29 +114,29 @@ def test_the_best_epoch_flatters_upwards_for_accuracies_and_downwards_for_errors
             "test_metric_last": [90.0, 0.3],
         }
     )
-    table = extended.summary(rows).set_index("domain")
+    table = reruns.summary(rows).set_index("domain")
     assert table["best_minus_last"].to_dict() == pytest.approx({"tabular": 1.0, "symbolic": 0.2})
     assert table["diverged"].to_dict() == {"tabular": 0, "symbolic": 1}
     assert table["core_hours"].tolist() == [0.5, 0.5]
 
 
 def test_bad_input_ends_in_one_line(capsys, tmp_path):
-    assert extended.main(["--data-dir", str(tmp_path / "nowhere")]) == 2
-    assert extended.main(["--rows", str(tmp_path / "none.csv")]) == 2
+    assert reruns.main(["--data-dir", str(tmp_path / "nowhere")]) == 2
+    assert reruns.main(["--rows", str(tmp_path / "none.csv")]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and all(line.startswith("error: ") for line in errors)
 
 
 def test_the_committed_rows_are_whole():
-    retrained = extended.read("reruns")
+    retrained = reruns.read("reruns")
     assert len(retrained) == len(retrained.drop(columns="run_seconds").drop_duplicates())
     finite = retrained[retrained["diverged"].isna()]
     assert finite[["train_metric_last", "test_metric_last", "test_metric_best"]].notna().all(axis=None)
     for row in retrained.sample(50, random_state=0).to_dict("records"):
-        assert published.spec(row).protocol == "published"
+        assert released_rows.spec(row).protocol == "published"
 
 
 def test_unknown_folders_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        extended.run(out=tmp_path / "file")
+        reruns.run(out=tmp_path / "file")

@@ -1,20 +1,21 @@
 import pytest
 import torch
 
-from kanbefair import layer_speed, peers
-from kanbefair.layer_speed import LINEAR, OURS, PASSES, PLAIN, Size
 from kanbefair.models import compiled
+from kanbefair.studies.speed import design, layers, other_layers
+from kanbefair.studies.speed.design import Size
+from kanbefair.studies.speed.layers import LINEAR, OURS, PASSES, PLAIN
 
 SMALL = Size(6, 5, 3, 4, 2)
 
 
 @pytest.fixture(autouse=True)
 def no_peers(monkeypatch):
-    monkeypatch.setattr(peers, "available", dict)
+    monkeypatch.setattr(other_layers, "available", dict)
 
 
 def test_the_layers_of_the_embedded_profile_and_the_large_ones_of_a_gpu():
-    assert [size[:5] for size in layer_speed.sizes("embedded", "cpu")] == [
+    assert [size[:5] for size in design.sizes("embedded", "cpu")] == [
         (128, 784, 10, 5, 3),
         (128, 784, 64, 5, 3),
         (1024, 64, 64, 5, 3),
@@ -24,19 +25,19 @@ def test_the_layers_of_the_embedded_profile_and_the_large_ones_of_a_gpu():
 
 
 def test_on_a_gpu_four_large_layers_more():
-    large = layer_speed.sizes("embedded", "cuda")[5:]
+    large = design.sizes("embedded", "cuda")[5:]
     assert len(large) == 4
     assert {(size.rows, size.inputs, size.outputs) for size in large} == {(8192, 1024, 1024)}
 
 
 def test_smoke_is_small():
-    assert max(size.rows * size.inputs for size in layer_speed.sizes("smoke", "cuda")) < 1000
-    assert all(len(values) == 2 for values in layer_speed.growth_sizes("smoke").values())
+    assert max(size.rows * size.inputs for size in design.sizes("smoke", "cuda")) < 1000
+    assert all(len(values) == 2 for values in design.growth_sizes("smoke").values())
 
 
 @pytest.mark.parametrize("shortcut", [None, "silu"])
 def test_contestants_have_equally_many_parameters(shortcut):
-    found = layer_speed.contestants(Size(4, 7, 9, 5, 3), shortcut, "cpu")
+    found = layers.contestants(Size(4, 7, 9, 5, 3), shortcut, "cpu")
     counts = {name: sum(p.numel() for p in layer.parameters()) for name, (layer, _) in found.items()}
     assert set(counts) == {LINEAR, OURS, PLAIN}
     assert counts[OURS] == 7 * 9 * (5 + 3 + 1 + (shortcut is not None)) + 9
@@ -44,14 +45,14 @@ def test_contestants_have_equally_many_parameters(shortcut):
 
 
 def test_our_two_forms_are_the_same_layer():
-    found = layer_speed.contestants(SMALL, "silu", "cpu")
+    found = layers.contestants(SMALL, "silu", "cpu")
     x = torch.randn(6, 5)
     torch.testing.assert_close(found[OURS][1](x), found[PLAIN][1](x))
     assert found[OURS][0] is found[PLAIN][0]
 
 
 def test_the_plain_contestant_is_plain(monkeypatch):
-    forward = layer_speed.contestants(SMALL, None, "cpu")[PLAIN][1]
+    forward = layers.contestants(SMALL, None, "cpu")[PLAIN][1]
     monkeypatch.setattr(compiled, "kan_linear", None)
     assert forward(torch.randn(6, 5)).shape == (1, 6, 3)
 
@@ -62,7 +63,7 @@ def test_passes_make_the_gradients_that_they_name():
     weight, bias, inputs = x.sum(0).expand(3, 5), torch.full((3,), 6.0), layer.weight.sum(0).expand(6, 5)
     expected = {PASSES[0]: [], PASSES[1]: [weight, bias], PASSES[2]: [weight, bias, inputs]}
     for kind, values in expected.items():
-        run = layer_speed.one_pass(kind, layer, layer, x)
+        run = layers.one_pass(kind, layer, layer, x)
         for found in (run(), run()):
             torch.testing.assert_close([g for g in found if g is not None], values)
     assert layer.weight.grad is None
@@ -70,7 +71,7 @@ def test_passes_make_the_gradients_that_they_name():
 
 
 def test_the_comparison_is_one_row_per_size_shortcut_pass_and_layer():
-    table = layer_speed.compare([SMALL, SMALL._replace(rows=3)], repeats=2)
+    table = layers.compare([SMALL, SMALL._replace(rows=3)], repeats=2)
     names = ["rows", "shortcut", "pass", "layer"]
     assert len(table) == 2 * 2 * 3 * 3 == len(table[names].drop_duplicates())
     assert (table["median_ms"] > 0).all()
@@ -82,7 +83,7 @@ def test_the_comparison_is_one_row_per_size_shortcut_pass_and_layer():
 
 def test_growth_starts_at_one_and_names_what_varies():
     chosen = {"G": [SMALL, SMALL._replace(grid=9)], "stack": [SMALL, SMALL._replace(runs=4)]}
-    table = layer_speed.growth(chosen, repeats=2)
+    table = layers.growth(chosen, repeats=2)
     assert table.groupby("varied")["value"].unique().map(list).to_dict() == {"G": [4, 9], "stack": [1, 4]}
     smallest = table[table["value"] == table.groupby("varied")["value"].transform("min")]
     assert (smallest["times"] == 1).all()
@@ -90,8 +91,8 @@ def test_growth_starts_at_one_and_names_what_varies():
 
 
 def test_growth_varies_one_size_and_holds_the_others():
-    for name, values in layer_speed.GROWTH.items():
-        varied = {"inputs", "outputs"} if name == "width" else {layer_speed.VARIED[name]}
+    for name, values in design.GROWTH.items():
+        varied = {"inputs", "outputs"} if name == "width" else {design.VARIED[name]}
         for size in values:
             rest = {field: value for field, value in size._asdict().items() if field not in varied}
             assert rest == {field: value for field, value in values[0]._asdict().items() if field not in varied}

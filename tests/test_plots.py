@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from kanbefair.report import statistics, style
 from kanbefair.report.tables import Outputs
+from kanbefair.studies.domains import figures
+from kanbefair.studies.released import figures as released_figures
 
 
 def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seeds=(1, 2, 3)):
@@ -82,18 +84,18 @@ def pairs(points=True, ratio=True):
 
 
 FIGURES = {
-    "budgets of accuracies": lambda: style.budgets(runs(datasets=("A_b",))),
-    "budgets of errors": lambda: style.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
-    "budgets of published runs of one seed": lambda: style.budgets(
+    "budgets of accuracies": lambda: figures.budgets(runs(datasets=("A_b",))),
+    "budgets of errors": lambda: figures.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
+    "budgets of published runs of one seed": lambda: figures.budgets(
         runs(datasets=("A",), protocol="published", seeds=(1314,)), kinds=("flops",)
     ),
-    "verdict": lambda: style.verdict(verdicts("mae", "accuracy", "accuracy")),
-    "verdict of accuracies": lambda: style.verdict(verdicts("accuracy")),
-    "verdict of one seed, without an interval": lambda: style.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
-    "beside": lambda: style.beside(bars()),
-    "counting": lambda: style.counting(counts()),
-    "agreement": lambda: style.agreement(pairs()),
-    "agreement of accuracies": lambda: style.agreement(pairs(ratio=False)),
+    "verdict": lambda: figures.verdict(verdicts("mae", "accuracy", "accuracy")),
+    "verdict of accuracies": lambda: figures.verdict(verdicts("accuracy")),
+    "verdict of one seed, without an interval": lambda: figures.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
+    "beside": lambda: figures.beside(bars()),
+    "counting": lambda: figures.counting(counts()),
+    "agreement": lambda: released_figures.agreement(pairs()),
+    "agreement of accuracies": lambda: released_figures.agreement(pairs(ratio=False)),
 }
 
 
@@ -126,7 +128,7 @@ def test_saving_closes_the_figure(tmp_path):
 def test_other_data_give_another_file(tmp_path):
     outputs = Outputs("smoke", tmp_path)
     for name, table in (("a", pairs()), ("b", pairs().assign(points=lambda t: t["points"] * 2))):
-        style.save(style.agreement(table), outputs, name)
+        style.save(released_figures.agreement(table), outputs, name)
     assert (outputs.figures / "a.png").read_bytes() != (outputs.figures / "b.png").read_bytes()
 
 
@@ -141,7 +143,7 @@ def test_agreement_is_shown_of_like_and_like():
         ],
         columns=["domain", "model", "pair", "points", "ratio"],
     )
-    panels = {axes.get_title(): axes for axes in visible(style.agreement(table))}
+    panels = {axes.get_title(): axes for axes in visible(released_figures.agreement(table))}
     shares = {
         (domain, line.get_label()): dict(line.get_xydata().round(9).tolist())
         for domain, axes in panels.items()
@@ -163,7 +165,7 @@ def visible(figure):
 
 def test_every_run_is_a_point_and_every_model_has_a_line():
     table = runs(datasets=("A",))
-    figure = style.budgets(table)
+    figure = figures.budgets(table)
     assert len(visible(figure)) == 2
     for axes, kind in zip(visible(figure), ("parameters", "flops"), strict=True):
         points = [(x, y) for line in axes.lines if line.get_linestyle() == "None" for x, y in line.get_xydata()]
@@ -176,7 +178,7 @@ def test_every_run_is_a_point_and_every_model_has_a_line():
 
 def test_the_line_is_the_median_envelope():
     table = runs(datasets=("A",))
-    axes = visible(style.budgets(table))[0]
+    axes = visible(figures.budgets(table))[0]
     steps = statistics.envelope(table, "parameters")
     for model, color in (("KAN", style.COLORS["KAN"]), ("MLP", style.COLORS["MLP"])):
         (line,) = [own for own in axes.lines if own.get_linestyle() != "None" and own.get_color() == color]
@@ -187,11 +189,11 @@ def test_the_line_is_the_median_envelope():
 
 
 def test_unused_panels_are_hidden():
-    assert len(visible(style.budgets(runs(datasets="ABCDEFG")))) == 14
+    assert len(visible(figures.budgets(runs(datasets="ABCDEFG")))) == 14
 
 
 def labels(table):
-    return [text.get_text() for axes in style.verdict(table).axes for text in axes.texts if text.get_text()]
+    return [text.get_text() for axes in figures.verdict(table).axes for text in axes.texts if text.get_text()]
 
 
 def test_the_verdict_figure_says_who_wins_and_by_how_much():

@@ -3,12 +3,13 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import published
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models.basis import basis, fit_coefficients
 from kanbefair.models.kan import fit_as_released
 from kanbefair.report import statistics
+from kanbefair.studies.released import findings
+from kanbefair.studies.released import rows as released_rows
 from kanbefair.training import fit
 
 HEADER = (
@@ -24,20 +25,20 @@ RAW_KAN = "2024-06-06 10:24:02,Rice,KAN,2_4,False,gelu,128,10,0.0001,521,10,2,ze
 def rows(tmp_path, *lines):
     path = tmp_path / "rows.csv"
     path.write_text(HEADER + "".join(lines))
-    return published.released(path)
+    return released_rows.released(path)
 
 
 def test_quoted_rows_and_bars_are_there():
-    quoted = published.quoted()
+    quoted = released_rows.quoted()
     assert set(quoted["model"]) == {"KAN", "MLP"}
     assert quoted["test_metric"].between(0, 1).all()
-    assert published.headline().set_index("domain").loc["vision", ["KAN", "MLP"]].tolist() == [77.88, 85.88]
+    assert released_rows.headline().set_index("domain").loc["vision", ["KAN", "MLP"]].tolist() == [77.88, 85.88]
 
 
 def test_the_authors_own_file_has_no_header(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text(RAW_MLP + RAW_KAN)
-    mlp, kan = (published.spec(row) for row in published.released(path).to_dict("records"))
+    mlp, kan = (released_rows.spec(row) for row in released_rows.released(path).to_dict("records"))
     assert (mlp.model, mlp.widths, mlp.activation, mlp.grid, mlp.protocol) == ("MLP", (32,), "relu", None, "published")
     assert (kan.widths, kan.grid, kan.order, kan.shortcut, kan.grid_range) == ((2, 4), 10, 2, "zero", (-4.0, 4.0))
     assert (kan.lr, kan.seed, kan.epochs, kan.activation) == (1e-4, 521, 10, None)
@@ -48,20 +49,20 @@ def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "rows.csv"
     path.write_text(content)
     with pytest.raises(InputError, match="does not hold released rows"):
-        published.released(path)
+        released_rows.released(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
-        published.released(tmp_path / "nowhere.csv")
+        released_rows.released(tmp_path / "nowhere.csv")
 
 
 def test_duplicates_are_equal_rows_and_kan_rows_that_differ_in_the_seed(tmp_path):
     table = rows(tmp_path, MLP.format(92.5), MLP.format(92.5), KAN.format(1314, 90.0), KAN.format(521, 90.4))
-    pairs = published.duplicates(table).sort_values("model")
+    pairs = findings.duplicates(table).sort_values("model")
     assert pairs["model"].tolist() == ["KAN", "MLP"]
     assert pairs["points"].tolist() == pytest.approx([0.4, 0.0])
-    shares = published.agreement(pairs).set_index("model")
+    shares = findings.agreement(pairs).set_index("model")
     assert shares.loc["KAN", ["exact", "within 0.15 points", "within 0.5 points"]].tolist() == [0, 0, 100]
     assert shares.loc["MLP", "exact"] == 100
 
@@ -69,19 +70,19 @@ def test_duplicates_are_equal_rows_and_kan_rows_that_differ_in_the_seed(tmp_path
 def test_agreement_of_errors():
     ratio = [1.0005, 1.0015, 0.96, 1.08, 2.0]
     pairs = pandas.DataFrame({"domain": "symbolic", "model": "KAN", "metric": "mae", "ratio": ratio, "points": numpy.nan})
-    row = published.agreement(pairs).iloc[0]
+    row = findings.agreement(pairs).iloc[0]
     assert row[["within 0.1 %", "within 0.2 %", "within 5 %", "within 1.1 times"]].tolist() == [20, 40, 60, 80]
 
 
 def test_our_runs_are_joined_to_the_rows_by_key(tmp_path):
     table = rows(tmp_path, MLP.format(92.5), KAN.format(1314, 90.0)).assign(drawn=True)
     runs = pandas.DataFrame({"key": table["key"], "test_metric_last": [92.5, 89.0]})
-    assert published.compare(table, runs)["points"].tolist() == [0.0, -1.0]
+    assert findings.compare(table, runs)["points"].tolist() == [0.0, -1.0]
 
 
 def test_a_draw_keeps_every_mlp_row(tmp_path):
     lines = [KAN.format(seed, 90.0) for seed in range(50)]
-    drawn = published.draw(rows(tmp_path, MLP.format(92.5), *lines), 10, seed=3)
+    drawn = released_rows.draw(rows(tmp_path, MLP.format(92.5), *lines), 10, seed=3)
     assert drawn["drawn"].sum() == 10
     assert "MLP" in set(drawn["model"])
     assert len(drawn) <= 11
@@ -90,20 +91,20 @@ def test_a_draw_keeps_every_mlp_row(tmp_path):
 def test_effort_and_equal_tries(tmp_path):
     other = MLP.format(91.0).replace("relu", "gelu")
     table = rows(tmp_path, MLP.format(92.5), other, *(KAN.format(s, 90.0) for s in (1, 2)), *[KAN.format(3, 89.0)] * 3)
-    effort = published.effort(table).set_index("model")
+    effort = findings.effort(table).set_index("model")
     assert effort.loc["KAN", ["rows", "tries", "seeds", "epochs", "most_units"]].tolist() == [5, 1, 3, 10, 2]
     assert effort.loc["MLP", ["rows", "tries"]].tolist() == [2, 2]
-    equal = published.equal_tries(table, draws=4)
+    equal = findings.equal_tries(table, draws=4)
     assert equal.groupby(["seed", "model"]).size().tolist() == [2] * 8
-    verdicts = published.verdicts(table)
+    verdicts = findings.verdicts(table)
     assert verdicts["tries"].tolist() == ["all", "all", "equal", "equal"]
     assert not numpy.isfinite(verdicts["low"]).any()
 
 
 def test_rows_of_sets_that_are_not_there_are_left_out(tmp_path):
     table = rows(tmp_path, MLP.format(92.5))
-    both = pandas.concat([table, published.quoted()], ignore_index=True)
-    assert set(published.available(both, tmp_path)["domain"]) == {"symbolic"}
+    both = pandas.concat([table, released_rows.quoted()], ignore_index=True)
+    assert set(released_rows.available(both, tmp_path)["domain"]) == {"symbolic"}
 
 
 @pytest.mark.parametrize(("grid", "order", "cut"), [(5, 2, False), (5, 3, False), (20, 3, True), (3, 5, True)])
@@ -119,9 +120,9 @@ def test_released_starts_are_cut_off_where_the_authors_were(grid, order, cut):
 
 
 def test_a_quoted_row_comes_back():
-    table = published.quoted()
+    table = released_rows.quoted()
     row = table[(table["model"] == "MLP") & (table["widths"] == "5")].iloc[0]
-    run = published.spec(row.to_dict())
+    run = released_rows.spec(row.to_dict())
     (record,) = fit.train([run], load(run.dataset, protocol="published", seed=run.seed))
     assert record["test_metric_last"] == pytest.approx(row["test_metric"], rel=1e-3)
     assert (record["parameters"], record["flops"]) == (row["parameters"], row["flops"])

@@ -3,9 +3,11 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import data, rates, studies, sweep
+from kanbefair import data, sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec, grid
+from kanbefair.studies.domains import design as domains_design
+from kanbefair.studies.speed import design, rates
 from kanbefair.sweep import cost
 
 LIMITS = {"gflops": 2.0, "gbytes": 4.0, "call_seconds": 1e-6}
@@ -62,7 +64,7 @@ def test_calls_are_those_of_one_training_step():
 @pytest.fixture
 def cells():
     fields = {"dataset": "Random_numbers_640_64_3_2", "model": "MLP", "widths": (4,), "epochs": 5}
-    return [rates.Cell("four", fields, 4, 1.0), rates.Cell("one", fields, 1, 1.0)]
+    return [design.Cell("four", fields, 4, 1.0), design.Cell("one", fields, 1, 1.0)]
 
 
 def test_rates_are_of_whole_runs(cells, monkeypatch):
@@ -99,8 +101,8 @@ def test_the_stacks_of_a_cell_differ_in_seeds_or_in_learning_rates(cells):
 
 
 def test_a_quick_look_measures_the_cells_of_small_data():
-    assert [cell.name for cell in rates.cells("smoke")] == ["symbolic MLP", "symbolic KAN"]
-    assert len(rates.cells("embedded")) == len(rates.CELLS)
+    assert [cell.name for cell in design.cells("smoke")] == ["symbolic MLP", "symbolic KAN"]
+    assert len(design.cells("embedded")) == len(design.CELLS)
 
 
 def test_the_released_grid_has_all_its_rows_and_the_sizes_of_its_datasets(published_rows):
@@ -112,7 +114,7 @@ def test_the_released_grid_has_all_its_rows_and_the_sizes_of_its_datasets(publis
     assert ours["epochs"].tolist() == counts["epochs"].tolist()
 
 
-@pytest.mark.parametrize("name", [name for name in studies.PAPER_DATASETS["symbolic"] if data.dataset(name).embedded])
+@pytest.mark.parametrize("name", [name for name in domains_design.PAPER_DATASETS["symbolic"] if data.dataset(name).embedded])
 def test_the_released_grid_has_the_sizes_of_the_formulas(name):
     task = data.load(name, protocol="published")
     row = rates.released_grid().set_index("dataset").loc[name].iloc[0]

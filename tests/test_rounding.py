@@ -1,9 +1,10 @@
 import pandas
 import pytest
 
-from kanbefair import extended, rounding, sweep
+from kanbefair import sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import grid
+from kanbefair.studies.released import reruns, rounding
 
 
 @pytest.fixture
@@ -11,8 +12,8 @@ def retrained(tmp_path):
     """Two runs on tables that stand for the authors', their rows in `tmp_path`, and the released rows in a file."""
     runs = grid(dataset="Digits", model="MLP", activation=["relu", "gelu"], widths=(3,), epochs=1, protocol="published")
     table = sweep.run(runs, runs=tmp_path / "first", workers=1)
-    table = table.assign(run_seconds=1.0).reindex(columns=extended.COLUMNS)
-    extended.write(table, tmp_path / "reruns.csv.gz")
+    table = table.assign(run_seconds=1.0).reindex(columns=reruns.COLUMNS)
+    reruns.write(table, tmp_path / "reruns.csv.gz")
     released = table.rename(columns={"test_metric_last": "test_metric", "train_metric_last": "train_metric"})
     released.assign(test_metric=released["test_metric"] + [0.0, 1.0]).to_csv(tmp_path / "released.csv", index=False)
     return tmp_path
@@ -44,7 +45,7 @@ def test_without_mkl_nothing_is_trained(retrained, monkeypatch):
 
 
 def test_the_table_is_of_the_rows_that_are_kept():
-    table, retrained = extended.read("rounding"), extended.read("reruns")
+    table, retrained = reruns.read("rounding"), reruns.read("reruns")
     found = retrained.astype({"widths": str}).groupby(rounding.SETTINGS)["test_metric_last"].agg(list)
     assert len(table) > 150
     for row in table.astype({"widths": str}).to_dict("records"):

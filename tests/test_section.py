@@ -3,8 +3,9 @@ import pandas
 import pytest
 
 from kanbefair.errors import InputError
-from kanbefair.report import begin, notebook, plan, sentences, style
+from kanbefair.report import begin, notebook, plan, sentences
 from kanbefair.specs import grid
+from kanbefair.studies.domains import figures
 from kanbefair.sweep import stacks
 from kanbefair.training import fit
 
@@ -61,7 +62,7 @@ def test_a_section_trains_writes_reads_and_saves(tmp_path):
     assert table["key"].tolist() == [spec.key for spec in specs]
     pandas.testing.assert_frame_equal(table, begun.read("runs"))
     assert begun.write("best", table[:1])["key"].tolist() == [specs[0].key]
-    begun.save("figure", style.budgets(table, kinds=("flops",)))
+    begun.save("figure", figures.budgets(table, kinds=("flops",)))
     made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix in (".csv", ".png", ".pdf"))
     assert made == ["figures/smoke/figure.pdf", "figures/smoke/figure.png", "results/smoke/best.csv", "results/smoke/runs.csv"]
 

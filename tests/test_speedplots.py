@@ -3,18 +3,18 @@ import pytest
 from matplotlib import pyplot
 from test_plots import runs
 
-from kanbefair import layer_speed, peers, rates, speedplots
-from kanbefair.layer_speed import Size
 from kanbefair.report import statistics
 from kanbefair.report.style import save
 from kanbefair.report.tables import Outputs
+from kanbefair.studies.speed import figures, layers, other_layers, rates
+from kanbefair.studies.speed.design import Size
 
 SIZE = Size(6, 5, 3, 4, 2)
 
 
 @pytest.fixture(autouse=True)
 def closed(monkeypatch):
-    monkeypatch.setattr(peers, "available", dict)
+    monkeypatch.setattr(other_layers, "available", dict)
     yield
     pyplot.close("all")
 
@@ -58,11 +58,11 @@ def verdict_rows():
 
 
 FIGURES = {
-    "layers": lambda: speedplots.layers(layer_speed.compare([SIZE], repeats=2)),
-    "growth": lambda: speedplots.growth(layer_speed.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)),
-    "rates": lambda: speedplots.rates(rate_rows()),
-    "grid cost": lambda: speedplots.grid_cost(cost_rows()),
-    "verdict": lambda: speedplots.verdict(verdict_rows()),
+    "layers": lambda: figures.layers(layers.compare([SIZE], repeats=2)),
+    "growth": lambda: figures.growth(layers.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)),
+    "rates": lambda: figures.rates(rate_rows()),
+    "grid cost": lambda: figures.grid_cost(cost_rows()),
+    "verdict": lambda: figures.verdict(verdict_rows()),
 }
 
 
@@ -75,20 +75,20 @@ def test_a_figure_is_drawn_and_saved(name, tmp_path):
 
 
 def test_the_cost_figure_says_hours_and_runs_of_each_kind_and_model():
-    texts = [text.get_text().strip() for text in speedplots.grid_cost(cost_rows()).axes[0].texts]
+    texts = [text.get_text().strip() for text in figures.grid_cost(cost_rows()).axes[0].texts]
     assert len(texts) == 8
     assert "86.4 h for 8,640 runs" in texts  # KAN on grey images: five datasets of 1,728 rows
 
 
 def test_the_verdict_figure_has_a_row_per_budget_and_a_panel_per_domain():
-    figure = speedplots.verdict(verdict_rows())
+    figure = figures.verdict(verdict_rows())
     assert [axes.get_title() for axes in figure.axes] == ["mae", "accuracy"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["equal parameters", "equal FLOPs"]
 
 
 def test_whiskers_are_the_quartiles_of_the_multiple():
-    table = layer_speed.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)
+    table = layers.growth({"G": [SIZE, SIZE._replace(grid=9)]}, repeats=2)
     table = table.assign(times=2.0, times_low=1.5, times_high=3.0)
-    axes = speedplots.growth(table).axes[0]
+    axes = figures.growth(table).axes[0]
     ends = {tuple(segment[:, 1]) for bars in axes.collections for segment in bars.get_segments()}
     assert ends == {(1.5, 3.0)}

@@ -1,8 +1,9 @@
 import pytest
 
-from kanbefair import data, studies
+from kanbefair import data
 from kanbefair.errors import InputError
 from kanbefair.models import Shape, count
+from kanbefair.studies.domains import design
 
 SECTIONS = ["symbolic", "tabular", "vision", "text", "audio"]
 
@@ -41,7 +42,7 @@ def ranges(specs):
 @pytest.mark.parametrize("profile", ["smoke", "embedded", "paper"])
 @pytest.mark.parametrize("section", SECTIONS)
 def test_no_run_is_listed_twice_and_every_dataset_is_known(section, profile):
-    specs = studies.specs(section, profile)
+    specs = design.specs(section, profile)
     assert len({spec.key for spec in specs}) == len(specs)
     assert {data.dataset(spec.dataset).domain for spec in specs} == {section}
 
@@ -49,7 +50,7 @@ def test_no_run_is_listed_twice_and_every_dataset_is_known(section, profile):
 @pytest.mark.parametrize("profile", ["smoke", "embedded"])
 @pytest.mark.parametrize("section", SECTIONS)
 def test_kan_and_mlp_get_the_same_chances(section, profile):
-    specs = studies.specs(section, profile)
+    specs = design.specs(section, profile)
     assert {spec.protocol for spec in specs} == {"fair"}
     for own in by_dataset(specs).values():
         kan, mlp = of(own, "KAN"), of(own, "MLP")
@@ -62,17 +63,17 @@ def test_kan_and_mlp_get_the_same_chances(section, profile):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_both_models_have_every_seed_with_every_size(section):
-    for own in by_dataset(studies.specs(section, "embedded")).values():
+    for own in by_dataset(design.specs(section, "embedded")).values():
         for model in ("KAN", "MLP"):
             sizes = {}
             for spec in of(own, model):
                 sizes.setdefault((spec.widths, spec.grid, spec.grid_range, spec.lr), []).append(spec.seed)
-            assert {tuple(seeds) for seeds in sizes.values()} == {tuple(studies.SEEDS)}
+            assert {tuple(seeds) for seeds in sizes.values()} == {tuple(design.SEEDS)}
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_budgets_of_both_models_overlap(section):
-    for own in by_dataset(studies.specs(section, "embedded")).values():
+    for own in by_dataset(design.specs(section, "embedded")).values():
         kan, mlp = ranges(of(own, "KAN")), ranges(of(own, "MLP"))
         for kind in ("parameters", "flops"):
             low, high = max(kan[kind][0], mlp[kind][0]), min(kan[kind][1], mlp[kind][1])
@@ -82,12 +83,12 @@ def test_the_budgets_of_both_models_overlap(section):
 @pytest.mark.parametrize("profile", ["smoke", "embedded"])
 @pytest.mark.parametrize("section", SECTIONS)
 def test_small_profiles_need_no_files(section, profile):
-    assert {spec.dataset for spec in studies.specs(section, profile)} <= set(data.names(embedded=True))
+    assert {spec.dataset for spec in design.specs(section, profile)} <= set(data.names(embedded=True))
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_smoke_is_small(section):
-    specs = studies.specs(section, "smoke")
+    specs = design.specs(section, "smoke")
     assert len({spec.dataset for spec in specs}) == 1
     assert len({spec.seed for spec in specs}) == 2
     assert sum(spec.epochs for spec in specs) <= 100
@@ -106,7 +107,7 @@ def test_smoke_is_small(section):
     ],
 )
 def test_the_paper_profile_is_what_the_authors_ran(section, kan, mlp):
-    for name, own in by_dataset(studies.specs(section, "paper")).items():
+    for name, own in by_dataset(design.specs(section, "paper")).items():
         assert (len(of(own, "KAN")), len(of(own, "MLP"))) == (kan, mlp), name
         assert {spec.protocol for spec in own} == {"published"}
         assert {spec.batch_size for spec in own} == {128}
@@ -115,7 +116,7 @@ def test_the_paper_profile_is_what_the_authors_ran(section, kan, mlp):
 
 @pytest.mark.parametrize(("section", "kan", "mlp"), [("symbolic", 500, 500), ("vision", 20, 20), ("tabular", 10, 20)])
 def test_the_paper_profiles_epochs(section, kan, mlp):
-    specs = studies.specs(section, "paper")
+    specs = design.specs(section, "paper")
     assert {spec.epochs for spec in of(specs, "KAN")} == {kan}
     assert {spec.epochs for spec in of(specs, "MLP")} == {mlp}
 
@@ -149,7 +150,7 @@ def stated(specs):
 def test_the_paper_profile_holds_the_released_configurations(published_rows):
     for (dataset, model), rows in published_rows.groupby(["dataset", "model"]):
         section = data.dataset(dataset).domain
-        specs = of(studies.specs(section, "paper", [dataset]), model)
+        specs = of(design.specs(section, "paper", [dataset]), model)
         theirs, ours = released(rows), stated(specs)
         assert {row.epochs for row in rows.itertuples()} >= {spec.epochs for spec in specs}
         assert len(theirs & ours) / len(theirs) > 0.95, (dataset, model, sorted(theirs - ours)[:5])
@@ -158,13 +159,13 @@ def test_the_paper_profile_holds_the_released_configurations(published_rows):
 
 
 def test_named_datasets_replace_the_profiles():
-    specs = studies.specs("tabular", "embedded", ["Rice"])
+    specs = design.specs("tabular", "embedded", ["Rice"])
     assert {spec.dataset for spec in specs} == {"Rice"}
-    assert len(specs) == len([s for s in studies.specs("tabular", "embedded") if s.dataset == "BreastCancer"])
+    assert len(specs) == len([s for s in design.specs("tabular", "embedded") if s.dataset == "BreastCancer"])
 
 
 def test_unknown_sections_and_profiles():
     with pytest.raises(InputError, match="unknown section 'symbols'; did you mean 'symbolic'"):
-        studies.specs("symbols", "smoke")
+        design.specs("symbols", "smoke")
     with pytest.raises(InputError, match="unknown profile 'papers'; did you mean 'paper'"):
-        studies.specs("symbolic", "papers")
+        design.specs("symbolic", "papers")

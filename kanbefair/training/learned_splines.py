@@ -1,10 +1,8 @@
 """The splines that a network has learned, as curves: what its activations look like after training."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import pandas
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +11,6 @@ from kanbefair.errors import InputError
 from kanbefair.models import Network
 from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
-from kanbefair.sweep import Store
 from kanbefair.training import fit
 
 
@@ -95,17 +92,3 @@ def train(
         record["curves"]["activations"] = activations(kept[0], x, curves=spec.curves, points=spec.points)
         records.append(record)
     return records
-
-
-def read(specs: Sequence[DrawnSpec], runs: str | os.PathLike) -> pandas.DataFrame:
-    """The activations of trained runs from the folder of records, one row per point: dataset, model, layer, edge, x, y,
-    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs."""
-    store = Store(runs)
-    rows = [
-        (spec.dataset, spec.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
-        for spec in specs
-        for layer in store.read(spec.key)["curves"]["activations"]
-        for edge, ys in enumerate(layer["y"])
-        for x, y in zip(layer["x"], ys, strict=True)
-    ]
-    return pandas.DataFrame(rows, columns=["dataset", "model", "layer", "edge", "x", "y", "count", "low", "high"])

@@ -1,7 +1,4 @@
-"""Figures of estimates with their intervals: curves over a budget, effects of changes, strategies and switches.
-
-Like those of `plots`, the functions take tables read back from their CSV and return a matplotlib figure.
-"""
+"""Figures of the ablation: curves over a budget, effects of changes, learned splines."""
 
 import math
 
@@ -14,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from kanbefair.report import statistics
-from kanbefair.report.style import COLORS, LABELS, PALETTE, STYLE, new_figure, short
+from kanbefair.report.style import COLORS, LABELS, STYLE, new_figure, short
 
 CURVE_STYLES = {
     "KAN, silu shortcut": ("KAN", "-", "o"),
@@ -24,7 +21,7 @@ CURVE_STYLES = {
     "BSpline_MLP": ("BSpline_MLP", "-", "^"),
     "BSpline_First_MLP": ("BSpline_First_MLP", "-", "v"),
 }
-"""Colour, line and marker of the curves of `ablation.CURVES`."""
+"""Colour, line and marker of the curves of `design.CURVES`."""
 
 
 def _bars(values: pandas.Series) -> tuple[float, float, float]:
@@ -159,131 +156,28 @@ def effects(table: pandas.DataFrame) -> Figure:
     return figure
 
 
-NETWORK_STYLES = {
-    "KAN": (COLORS["KAN"], "o"),
-    "MLP relu": (COLORS["MLP"], "s"),
-    "MLP gelu": (COLORS["MLP"], "D"),
-    "MLP silu": (COLORS["MLP"], "P"),
-    "BSpline_MLP": (COLORS["BSpline_MLP"], "^"),
-    "BSpline_First_MLP": (COLORS["BSpline_First_MLP"], "v"),
-}
-STRATEGY_ORDER = ("naive", "ewc", "knots", "replay", "joint")
-
-
-def _title(dataset: str, stream: str) -> str:
-    return f"{short(dataset)}: {stream}"
-
-
-def _look(network: str) -> dict[str, object]:
-    """Colour and marker of a network; hollow for the MLPs that are not the plain one."""
-    color, marker = NETWORK_STYLES[network]
-    fill = "white" if network in ("MLP gelu", "MLP silu") else color
-    return {"color": color, "marker": marker, "markerfacecolor": fill, "markersize": 3.5}
-
-
-def _handles(names: list[str], linestyle: str) -> list[Line2D]:
-    return [Line2D([], [], label=name, linestyle=linestyle, linewidth=0.9, **_look(name)) for name in names]
-
-
-def _networks(table: pandas.DataFrame) -> list[str]:
-    return [name for name in NETWORK_STYLES if name in set(table["network"])]
-
-
-def strategies(table: pandas.DataFrame) -> Figure:
-    """Average after the last task by strategy (`retention.summary`), a panel per stream, with 95 % intervals over seeds."""
-    table = table[table["optimizer_state"] == "carried"]
-    places = list(table.groupby(["dataset", "stream_name"], sort=False))
-    columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
+def splines(table: pandas.DataFrame) -> Figure:
+    """Learned activations (`learned_splines.table`), a row per dataset and model, a column per layer. The grey band holds
+    nine of ten inputs of the layer."""
+    rows = list(table.groupby(["dataset", "model"], sort=False))
+    layers = int(table["layer"].max())
+    figure, axes = new_figure(len(rows), layers, width=2.3 * layers, height=1.35 * len(rows) + 0.3)
     with matplotlib.rc_context(STYLE):
-        for number, ax in enumerate(axes.flat):
-            if number >= len(places):
-                ax.set_visible(False)
-                continue
-            (dataset, stream), own = places[number]
-            shown = [name for name in STRATEGY_ORDER if name in set(own["strategy"])]
-            names = _networks(own)
-            for place, network in enumerate(names):
-                rows = own[own["network"] == network].set_index("strategy").reindex(shown)
-                x = numpy.arange(len(shown)) + 0.62 * (place / max(len(names) - 1, 1) - 0.5)
-                error = [rows["average"] - rows["average_low"], rows["average_high"] - rows["average"]]
-                error = numpy.nan_to_num(error, posinf=0)
-                ax.errorbar(x, rows["average"], yerr=error, linestyle="", elinewidth=0.9, **_look(network))
-            for edge in range(1, len(shown)):
-                ax.axvline(edge - 0.5, color="0.85", linewidth=0.6)
-            ax.set_xticks(range(len(shown)), shown)
-            ax.set_xlim(-0.5, len(shown) - 0.5)
-            ax.set_ylim(0, 102)
-            ax.grid(axis="x", visible=False)
-            ax.set_title(_title(dataset, stream))
-            if number % columns == 0:
-                ax.set_ylabel("accuracy after last task (%)")
-        figure.legend(handles=_handles(_networks(table), ""), loc="outside upper center", ncols=6 if columns == 3 else 3)
-    return figure
-
-
-def plasticity(table: pandas.DataFrame) -> Figure:
-    """What is left after the last task against what was just learned (`retention.plasticity`), a point per learning rate; on
-    the dotted line nothing is forgotten."""
-    places = list(table.groupby(["dataset", "stream_name"], sort=False))
-    columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
-    with matplotlib.rc_context(STYLE):
-        for number, ax in enumerate(axes.flat):
-            if number >= len(places):
-                ax.set_visible(False)
-                continue
-            (dataset, stream), own = places[number]
-            ax.plot([0, 100], [0, 100], ":", color="0.5", linewidth=0.9)
-            for network in _networks(own):
-                rows = own[own["network"] == network].sort_values("lr")
-                ax.plot(rows["test_learned"], rows["test_average"], linewidth=0.9, **_look(network))
-            ax.set(xlim=(0, 102), ylim=(0, 102), title=_title(dataset, stream))
-            if number >= len(places) - columns:
-                ax.set_xlabel("accuracy just learned (%)")
-            if number % columns == 0:
-                ax.set_ylabel("accuracy after last task (%)")
-        figure.legend(
-            handles=_handles(_networks(table), "-"),
-            loc="outside upper center",
-            ncols=6 if columns == 3 else 3,
-        )
-    return figure
-
-
-METHODS = {"LBFGS": "o", "Adam, reset": "s", "Adam, carried": "^"}
-
-
-def switches(table: pandas.DataFrame) -> Figure:
-    """Error on the peaks per network and optimiser (`retention.summary` of the peaks), a panel per dataset: just learned
-    (hollow) and after the last task (filled); the line between them is what was forgotten."""
-    datasets = list(dict.fromkeys(table["dataset"]))
-    counts = [table[table["dataset"] == name]["network"].nunique() for name in datasets]
-    figure, axes = new_figure(len(datasets), 1, width=6.4, height=0.27 * sum(counts) + 1.1, height_ratios=counts, sharex=True)
-    colors = dict(zip(METHODS, ("0.1", PALETTE[4], PALETTE[7]), strict=True))
-    with matplotlib.rc_context(STYLE):
-        for ax, dataset in zip(axes[:, 0], datasets, strict=True):
-            own = table[table["dataset"] == dataset]
-            names = list(dict.fromkeys(own["network"]))
-            for number, (method, marker) in enumerate(METHODS.items()):
-                rows = own[own["method"] == method]
-                y = rows["network"].map(names.index) + 0.24 * (number - 1)
-                color = colors[method]
-                ax.hlines(y, rows["learned"], rows["average"], color=color, linewidth=1)
-                ax.plot(rows["learned"], y, marker, color=color, markersize=4, markerfacecolor="white", linestyle="")
-                ax.plot(rows["average"], y, marker, color=color, markersize=4, linestyle="")
-            ax.set_xscale("log")
-            ax.set_yticks(range(len(names)), names)
-            ax.set_ylim(len(names) - 0.5, -0.5)
-            ax.grid(axis="y", visible=False)
-            ax.set_title(
-                {"Peaks_1d": "five peaks on a line", "Peaks_2d": "five peaks in a square"}.get(dataset, dataset), loc="left"
-            )
-        axes[-1, 0].set_xlabel("mean |error| over the five tasks (height of a peak: 1)")
-        handles = [Line2D([], [], color=colors[m], marker=k, linestyle="", markersize=4, label=m) for m, k in METHODS.items()]
-        handles += [
-            Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, markerfacecolor="white", label="just learned"),
-            Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, label="after the last task"),
-        ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=5)
+        for line, ((dataset, model), own) in zip(axes, rows, strict=True):
+            kind = "edges" if model == "KAN" else "units"
+            for number, ax in enumerate(line, start=1):
+                layer = own[own["layer"] == number]
+                if layer.empty:
+                    ax.set_visible(False)
+                    continue
+                low, high = layer["x"].min(), layer["x"].max()
+                ax.axvspan(max(layer["low"].iloc[0], low), min(layer["high"].iloc[0], high), color="0.92", linewidth=0)
+                for _, curve in layer.groupby("edge"):
+                    ax.plot(curve["x"], curve["y"], color=COLORS[model], linewidth=0.8, alpha=0.75)
+                ax.set_xlim(low, high)
+                shown, count = layer["edge"].nunique(), layer["count"].iloc[0]
+                ax.set_title(f"layer {number}: {f'{shown} of ' if shown < count else ''}{count} {kind}")
+            line[0].set_ylabel(f"{short(dataset)}\n{model}")
+        figure.supxlabel("input of the activation", fontsize=8)
+        figure.supylabel("output of the activation", fontsize=8)
     return figure

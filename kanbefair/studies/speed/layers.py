@@ -1,66 +1,23 @@
 """Time and memory of one KAN layer beside `nn.Linear` of equally many parameters, and how time grows with each size."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy
 import pandas
 import torch
 from torch import Tensor, nn
 
-from kanbefair import peers
 from kanbefair.measure import interleaved, machine, one_thread, peak_memory, quartiles
 from kanbefair.models import compiled
 from kanbefair.models.activations import activation
 from kanbefair.models.layers import Linear
 from kanbefair.models.spline_layers import KANLinear
+from kanbefair.studies.speed import other_layers
+from kanbefair.studies.speed.design import VARIED, Size
 
 LINEAR, OURS, PLAIN = "nn.Linear", "kanbefair", "kanbefair, plain"
 PASSES = ("forward", "forward+backward", "with input gradient")
 """Without gradients; with those of the parameters, as a first layer needs; and with those of its inputs too, as others do."""
-
-
-class Size(NamedTuple):
-    """A layer's batch, inputs, outputs, grid G and order K, and the number of runs in its stack."""
-
-    rows: int
-    inputs: int
-    outputs: int
-    grid: int
-    order: int
-    runs: int = 1
-
-
-SIZES = [
-    Size(128, 784, 10, 5, 3),
-    Size(128, 784, 64, 5, 3),
-    Size(1024, 64, 64, 5, 3),
-    Size(128, 784, 64, 20, 5),
-    Size(1024, 256, 256, 10, 3),
-]
-LARGE = [Size(8192, 1024, 1024, grid, order) for grid, order in ((3, 2), (5, 3), (10, 3), (20, 5))]
-SMALL = [Size(16, 12, 4, 5, 3), Size(32, 8, 8, 3, 2)]
-
-BASE = Size(128, 64, 64, 5, 3)
-GROWTH = {
-    "G": [BASE._replace(grid=value) for value in (3, 5, 10, 20, 50)],
-    "K": [BASE._replace(order=value) for value in (1, 2, 3, 4, 5)],
-    "width": [BASE._replace(inputs=value, outputs=value) for value in (16, 32, 64, 128, 256)],
-    "batch": [BASE._replace(rows=value) for value in (32, 128, 512, 2048)],
-    "stack": [BASE._replace(inputs=5, outputs=5, runs=value) for value in (1, 4, 16, 64)],
-}
-"""One size varied at a time, the others held at `BASE`; stacks are of layers of width 5, as small networks need them."""
-VARIED = {"G": "grid", "K": "order", "width": "inputs", "batch": "rows", "stack": "runs"}
-
-
-def sizes(profile: str, device: str) -> list[Size]:
-    """The layers to measure: two small ones at `smoke`; on a GPU four large ones more."""
-    return SMALL if profile == "smoke" else SIZES + (LARGE if torch.device(device).type == "cuda" else [])
-
-
-def growth_sizes(profile: str) -> dict[str, list[Size]]:
-    """What to vary, and the layers; at `smoke` only the two smallest of each."""
-    return {name: values[:2] if profile == "smoke" else values for name, values in GROWTH.items()}
 
 
 def kan(size: Size, shortcut: str | None, device: str = "cpu") -> KANLinear:
@@ -95,7 +52,7 @@ def contestants(size: Size, shortcut: str | None, device: str) -> dict[str, tupl
             return ours(x)
 
     found = {LINEAR: (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}
-    for name, peer in peers.available().items() if shortcut else ():
+    for name, peer in other_layers.available().items() if shortcut else ():
         if size.order in peer.orders:
             layer = peer.layer(size.inputs, size.outputs, size.grid, size.order).to(device)
             found[name] = (layer, lambda x, peer=peer, layer=layer: peer.call(layer, x))

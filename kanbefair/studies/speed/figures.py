@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from kanbefair.layer_speed import LINEAR, OURS, PASSES, PLAIN
 from kanbefair.report.style import COLORS, MARKERS, PALETTE, STYLE, multiples, new_figure, plain_log
 from kanbefair.report.words import EQUAL
+from kanbefair.studies.speed.layers import LINEAR, OURS, PASSES, PLAIN
 
 LAYERS = {
     OURS: (PALETTE[3], "o"),
@@ -37,7 +37,7 @@ def _size(row: pandas.Series) -> str:
 
 
 def layers(table: pandas.DataFrame) -> Figure:
-    """Time and peak memory over `nn.Linear` of equally many parameters (`layer_speed.compare`): a row per size, a panel per
+    """Time and peak memory over `nn.Linear` of equally many parameters (`layers.compare`): a row per size, a panel per
     pass; filled with a silu shortcut, open without one; whiskers are quartiles."""
     table = table.assign(size=table.apply(_size, axis=1))
     names = list(dict.fromkeys(table["size"]))
@@ -82,7 +82,7 @@ TITLES = {
 
 
 def growth(table: pandas.DataFrame) -> Figure:
-    """Time over that at the smallest value of each varied size (`layer_speed.growth`), whiskers are quartiles; dashed: time in
+    """Time over that at the smallest value of each varied size (`layers.growth`), whiskers are quartiles; dashed: time in
     proportion to the size."""
     varied = list(dict.fromkeys(table["varied"]))
     figure, panels = new_figure(1, len(varied), width=1.75 * len(varied), height=2.3)

@@ -20,7 +20,7 @@ from kanbefair.folders import data_folder
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
 from kanbefair.specs import RunSpec
-from kanbefair.studies import SEEDS, SMOOTH, on_range
+from kanbefair.studies.domains.design import REAL, SEEDS, SMOOTH, on_range
 from kanbefair.training.learned_splines import DrawnSpec
 
 CURVES = {
@@ -107,8 +107,7 @@ SETTINGS = {
 }
 
 EMBEDDED = [*SMOOTH, "WineRecognition", "BreastCancer", "Digits", "Docstrings", "SpokenDigitsMel"]
-REAL = ["MNIST", "FMNIST", "Income", "Bank"]
-"""The datasets of the paper's figure."""
+
 
 PUBLISHED_TOPS = pandas.DataFrame(
     [("MNIST", 98.3, 98.2), ("FMNIST", 89.85, 89.55), ("Income", 85.93, 86.19), ("Bank", 90.69, 90.77)],

@@ -8,13 +8,13 @@ task, out of the same values for all networks.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kanbefair.ablation import REAL, at_hand
 from kanbefair.data import load
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
-from kanbefair.studies import on_range
+from kanbefair.studies.ablation.design import at_hand
+from kanbefair.studies.domains.design import REAL, on_range
 from kanbefair.training.continual.spec import ContinualSpec
 
 NETWORKS = {

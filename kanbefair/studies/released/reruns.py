@@ -1,4 +1,4 @@
-"""Trains every configuration that the authors ran on the datasets at hand again: `python -m kanbefair.extended`.
+"""Trains every configuration that the authors ran on the datasets at hand again: `python -m kanbefair.studies.released.reruns`.
 
 The runs are those of the paper profile (`studies`) on symbolic functions, tables and images, under the `published`
 protocol. It writes to `results/extended/`: `reruns.csv.gz`, a row per run, and, given released rows, `agreement.csv` and
@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pandas
 
-from kanbefair import published, studies, sweep
+from kanbefair import sweep
 from kanbefair.data.files import offline
 from kanbefair.data.registry import load
 from kanbefair.errors import InputError, exit_status
 from kanbefair.folders import PROJECT, data_folder, writable
 from kanbefair.specs import RunSpec
+from kanbefair.studies.domains import design
+from kanbefair.studies.released import findings
+from kanbefair.studies.released import rows as released_rows
 
 DOMAINS = ("symbolic", "tabular", "vision")
 FOLDER = PROJECT / "results" / "extended"
@@ -58,7 +61,7 @@ COLUMNS = [
 def at_hand(data_dir: str = "") -> list[str]:
     """The paper's datasets of the three domains that can be loaded without a download."""
     found = []
-    for name in (name for domain in DOMAINS for name in studies.PAPER_DATASETS[domain]):
+    for name in (name for domain in DOMAINS for name in design.PAPER_DATASETS[domain]):
         with offline(), suppress(InputError):
             load(name, data_dir or None, protocol="published")
             found.append(name)
@@ -68,9 +71,9 @@ def at_hand(data_dir: str = "") -> list[str]:
 def specs(domain: str, names: Sequence[str], released: pandas.DataFrame | None = None) -> list[RunSpec]:
     """Every configuration of a domain's section that the authors ran on the datasets `names`, and what `released` rows
     (`normalised`) there are beside."""
-    chosen = [name for name in studies.PAPER_DATASETS[domain] if name in names]
-    grid = studies.specs(domain, "paper", chosen) if chosen else []
-    beside = [] if released is None else published.specs(released[released["dataset"].isin(chosen)])
+    chosen = [name for name in design.PAPER_DATASETS[domain] if name in names]
+    grid = design.specs(domain, "paper", chosen) if chosen else []
+    beside = [] if released is None else released_rows.specs(released[released["dataset"].isin(chosen)])
     return list({spec.key: spec for spec in (*grid, *beside)}.values())
 
 
@@ -99,7 +102,7 @@ def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
 def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Rows of `reruns.csv.gz` or released ones with the protocol and the key of their run."""
     rows = rows.assign(widths=rows["widths"].astype(str), protocol="published")
-    return rows.assign(key=[published.spec(row).key for row in rows.to_dict("records")])
+    return rows.assign(key=[released_rows.spec(row).key for row in rows.to_dict("records")])
 
 
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -113,12 +116,12 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
     """Train what the folder `out` has no row of yet, domain by domain, and write its tables; new records lie in `runs/`
     there. Interrupt it when you like: the rows that are finished are written, and the next call goes on from there.
 
-    `rows` names a file with released rows (`published.released`); without it nothing is compared. Raises `InputError` if
+    `rows` names a file with released rows (`rows.released`); without it nothing is compared. Raises `InputError` if
     it cannot be read or the data folder does not exist.
     """
     writable(out)
     data_folder(data_dir)
-    released = normalised(published.released(rows, data_dir)) if rows else None
+    released = normalised(released_rows.released(rows, data_dir)) if rows else None
     names, store = at_hand(data_dir), sweep.Store(out / "runs")
     known = keyed(pandas.read_csv(out / "reruns.csv.gz")) if (out / "reruns.csv.gz").is_file() else None
     wanted = [spec for domain in DOMAINS for spec in specs(domain, names, released)]
@@ -141,15 +144,15 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
 
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:
     """Write how near `runs` come to `released` rows of equal keys, and these to each other where a run is there twice."""
-    ours, theirs = published.compare(released.assign(drawn=False), runs), published.duplicates(released)
-    write(published.agreement(ours), out / "agreement.csv")
-    write(published.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
-    write(published.agreement(theirs), out / "duplicates.csv")
+    ours, theirs = findings.compare(released.assign(drawn=False), runs), findings.duplicates(released)
+    write(findings.agreement(ours), out / "agreement.csv")
+    write(findings.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
+    write(findings.agreement(theirs), out / "duplicates.csv")
     pairs = pandas.concat([ours.assign(pair="ours / released"), theirs.assign(pair="released twice")])
     differences = pairs[["domain", "model", "pair", "points", "ratio"]]
     write(differences.sort_values([*differences], ignore_index=True), out / "differences.csv.gz")
     mlp = ours[ours["model"] == "MLP"]
-    off = (mlp["points"].abs() >= published.EXACT) | ((mlp["ratio"] - 1).abs() > 0.001)
+    off = (mlp["points"].abs() >= findings.EXACT) | ((mlp["ratio"] - 1).abs() > 0.001)
     write(mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"]), out / "exceptions.csv")
 
 
@@ -161,7 +164,7 @@ def write(table: pandas.DataFrame, path: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for bad input."""
-    p = argparse.ArgumentParser(prog="python -m kanbefair.extended", description=__doc__.splitlines()[0])
+    p = argparse.ArgumentParser(prog="python -m kanbefair.studies.released.reruns", description=__doc__.splitlines()[0])
     p.add_argument("--data-dir", default="", help="folder with the real datasets (default: $KANBEFAIR_DATA)")
     p.add_argument("--rows", default="", help="file with the released rows to compare with")
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")

@@ -7,8 +7,8 @@ import numpy
 import pandas
 from IPython.display import Markdown
 
-from kanbefair.forgetting import Peak, Try
 from kanbefair.report import statistics
+from kanbefair.studies.continual.design import Peak, Try
 from kanbefair.sweep import Store
 from kanbefair.training.continual.loop import PICTURE_POINTS
 
@@ -157,7 +157,7 @@ WORDS = {
 
 
 def claims(table: pandas.DataFrame, best: pandas.DataFrame, peaks: pandas.DataFrame) -> pandas.DataFrame:
-    """What the study says of claim 4 of protocol.md (KAN forgets more), in the columns of `effects.claims`.
+    """What the study says of claim 4 of protocol.md (KAN forgets more), in the columns of `findings.claims`.
 
     From all runs, the chosen ones, and the chosen ones on the peaks: KAN minus MLP (relu) per stream and over the streams,
     for naive training with the optimiser's state carried over; and what KAN's one spline forgets on the peaks.

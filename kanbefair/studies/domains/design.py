@@ -161,3 +161,7 @@ def specs(section: str, profile: str, datasets: list[str] | None = None) -> list
         *(s for g, ends in study.splines for s in grid(model="KAN", widths=kan, grid=g, grid_range=ends, **common)),
         *grid(model="MLP", widths=mlp, activation=study.activation, **common),
     ]
+
+
+REAL = ["MNIST", "FMNIST", "Income", "Bank"]
+"""The datasets of the paper's figure."""

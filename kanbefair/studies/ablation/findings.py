@@ -1,6 +1,7 @@
 """What the ablation says: scores, effects of single changes, claims 2 and 3 of protocol.md, and an answer in words."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy
@@ -8,8 +9,10 @@ import pandas
 from IPython.display import Markdown
 from scipy.stats import ttest_ind
 
-from kanbefair.ablation import BASES, CHANGES, PUBLISHED_TOPS, Try
 from kanbefair.report import statistics
+from kanbefair.studies.ablation.design import BASES, CHANGES, PUBLISHED_TOPS, Try
+from kanbefair.sweep import Store
+from kanbefair.training.learned_splines import DrawnSpec
 
 
 def scores(runs: pandas.DataFrame, tried: Sequence[Try]) -> pandas.DataFrame:
@@ -216,3 +219,17 @@ def answer(effects: pandas.DataFrame) -> Markdown:
                 named = "; ".join(f"*{row['change']}* ({size(row)})" for _, row in sure.iterrows())
                 lines.append(f"  - Changes that {words}, with their whole interval: {named or 'none'}.")
     return Markdown("\n".join(lines))
+
+
+def read(specs: Sequence[DrawnSpec], runs: str | os.PathLike) -> pandas.DataFrame:
+    """The activations of trained runs from the folder of records, one row per point: dataset, model, layer, edge, x, y,
+    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs."""
+    store = Store(runs)
+    rows = [
+        (spec.dataset, spec.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
+        for spec in specs
+        for layer in store.read(spec.key)["curves"]["activations"]
+        for edge, ys in enumerate(layer["y"])
+        for x, y in zip(layer["x"], ys, strict=True)
+    ]
+    return pandas.DataFrame(rows, columns=["dataset", "model", "layer", "edge", "x", "y", "count", "low", "high"])

@@ -7,7 +7,7 @@ whole run. They are of one worker with one thread, times the number of workers.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy
@@ -15,45 +15,18 @@ import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kanbefair import models, studies, sweep
+from kanbefair import models, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
 from kanbefair.report import statistics
 from kanbefair.specs import RunSpec, grid
+from kanbefair.studies.domains import design
+from kanbefair.studies.speed.design import Cell
 from kanbefair.sweep import cost
 from kanbefair.training import fit
 
 BUDGETS = (*statistics.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
-MNIST, FORMULA = "Random_grey_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A kind of run whose rate is measured: its fields, how many are wanted at once, and the rate that the authors recorded
-    (`original`, runs an hour)."""
-
-    name: str
-    fields: dict
-    wanted: int
-    original: float
-
-
-_IMAGES = {"dataset": MNIST, "epochs": 20}
-_FORMULAS = {"dataset": FORMULA, "epochs": 500, "widths": (5,)}
-_KAN = {"model": "KAN", "grid": 5, "order": 3}
-CELLS = [
-    Cell("MNIST-shaped MLP", _IMAGES | {"model": "MLP", "widths": (32,)}, 64, 37),
-    Cell("MNIST-shaped KAN", _IMAGES | _KAN | {"widths": (4,)}, 64, 3),
-    Cell("symbolic MLP", _FORMULAS | {"model": "MLP"}, 64, 25),
-    Cell("symbolic KAN", _FORMULAS | _KAN, 64, 22),
-    Cell("MNIST-shaped KAN, alone", _IMAGES | _KAN | {"widths": (4,)}, 1, 3),
-]
-
-
-def cells(profile: str) -> list[Cell]:
-    """The cells to measure: at `smoke` the symbolic ones, whose data are small."""
-    return [cell for cell in CELLS if profile != "smoke" or cell.fields["dataset"] == FORMULA]
 
 
 def stack_of(cell: Cell, batches: str, protocol: str = "fair") -> list[RunSpec]:
@@ -174,7 +147,7 @@ def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame
     `probes` stacks of the paper's settings per stand-in and model (`cost.of_stacks`)."""
     seconds = {}
     for kind, (domain, name) in KINDS.items():
-        specs = studies.specs(domain, "paper", [name])
+        specs = design.specs(domain, "paper", [name])
         for model in ("KAN", "MLP"):
             stacks = sweep.plan([spec for spec in specs if spec.model == model])
             table = cost.of_stacks(stacks, device=device, probes=probes)

@@ -1,0 +1,1 @@
+"""The studies: what is run (design), what it says (findings), how it is drawn (figures)."""

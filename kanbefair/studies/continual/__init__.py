@@ -1,0 +1,1 @@
+"""Does a KAN forget more than an MLP?"""

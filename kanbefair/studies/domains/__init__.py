@@ -1,0 +1,1 @@
+"""The five domains: score against parameters and FLOPs."""

@@ -1,0 +1,1 @@
+"""The rows that the authors released, and our re-runs of them."""

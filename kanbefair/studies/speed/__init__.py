@@ -1,0 +1,1 @@
+"""What a spline layer costs, and how many runs an hour are trained."""
