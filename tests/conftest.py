@@ -5,6 +5,7 @@ import matplotlib
 import pandas
 import pytest
 import torch
+from helpers import SHARED
 
 from kanbefair import specs
 from kanbefair.data import Task, registry
@@ -13,8 +14,6 @@ from kanbefair.models import counting, networks
 
 matplotlib.use("agg")
 torch.set_num_threads(1)
-
-SHARED = Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)

@@ -3,19 +3,18 @@ import socket
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy
 import pandas
 import pytest
 import torch
+from helpers import SHARED
 from sklearn.model_selection import train_test_split
 
 from kanbefair import data
 from kanbefair.data import tabular
 from kanbefair.errors import InputError
 
-SHARED = Path(__file__).parents[2] / "shared"
 needs_data = pytest.mark.skipif(not (SHARED / "data" / "uci").is_dir(), reason="../shared/data is not here")
 needs_rows = pytest.mark.skipif(not (SHARED / "reference").is_dir(), reason="../shared/reference is not here")
 

@@ -6,11 +6,11 @@ import numpy
 import pytest
 import soundfile
 import torch
+from helpers import ROOT
 
 from kanbefair.data import audio, files, load
 from kanbefair.errors import InputError
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "make_spoken_words.py"
 SHARED = ROOT.parent / "shared" / "data"
 COMMANDS = {"training": (0, 1, 2, 3), "validation": (4,), "testing": (5, 6)}

@@ -1,7 +1,7 @@
 import pandas
 import pytest
+from helpers import runs
 from matplotlib import pyplot
-from test_plots import runs
 
 from kanbefair.report import statistics
 from kanbefair.report.style import save

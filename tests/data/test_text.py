@@ -4,16 +4,15 @@ import re
 import shutil
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import ROOT
 
 from kanbefair.data import files, load, text
 from kanbefair.data.task import index_split
 from kanbefair.errors import InputError
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "make_docstrings.py"
 SHARED = ROOT.parent / "shared" / "data"
 

@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 import torch
 import torchvision
+from helpers import SHARED
 from PIL import Image
 from torchvision import transforms
 
@@ -19,7 +20,7 @@ from kanbefair.data import vision
 from kanbefair.data.task import validation_split
 from kanbefair.errors import InputError
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+DATA = SHARED / "data"
 CLASSES = 3
 ROWS = {"train": 30, "test": 9}
 
@@ -284,10 +285,10 @@ def test_number_of_components_is_checked(name, root):
         data.load(name, root)
 
 
-@pytest.mark.skipif(not (SHARED / "FashionMNIST").is_dir(), reason="../shared/data is not here")
+@pytest.mark.skipif(not (DATA / "FashionMNIST").is_dir(), reason="../shared/data is not here")
 def test_real_fashion_mnist(tmp_path, monkeypatch):
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
-    task = data.load("FMNIST", SHARED)
+    task = data.load("FMNIST", DATA)
     assert (len(task.x_train), len(task.x_valid), len(task.x_test)) == (48_000, 12_000, 10_000)
     assert task.y_test.bincount().tolist() == [1000] * 10
     everything = torch.cat([task.x_train, task.x_valid])
@@ -295,6 +296,6 @@ def test_real_fashion_mnist(tmp_path, monkeypatch):
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        data.load("FMNIST", SHARED)
+        data.load("FMNIST", DATA)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 1

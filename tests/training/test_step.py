@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
-from test_fit import KINDS, named, spec
+from helpers import KINDS, named, spec
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 

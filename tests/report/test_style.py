@@ -3,6 +3,7 @@ import math
 import numpy
 import pandas
 import pytest
+from helpers import runs
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
@@ -10,33 +11,6 @@ from kanbefair.report import statistics, style
 from kanbefair.report.tables import Outputs
 from kanbefair.studies.domains import figures
 from kanbefair.studies.released import figures as released_figures
-
-
-def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seeds=(1, 2, 3)):
-    generator = numpy.random.RandomState(0)
-    rows = []
-    for dataset in datasets:
-        for model in ("KAN", "MLP"):
-            for seed in seeds:
-                for size in (100, 400, 1600):
-                    score = generator.rand() * (30 if metric == "accuracy" else 0.3) + (50 if metric == "accuracy" else 1e-3)
-                    rows.append(
-                        {
-                            "key": str(len(rows)),
-                            "dataset": dataset,
-                            "model": model,
-                            "seed": seed,
-                            "protocol": protocol,
-                            "metric": metric,
-                            "parameters": size,
-                            "flops": size * 10.0,
-                            "live_parameters": size - 3,
-                            "valid_metric_selected": score,
-                            "test_metric_selected": score,
-                            "test_metric_last": score,
-                        }
-                    )
-    return pandas.DataFrame(rows)
 
 
 def verdicts(*metrics):

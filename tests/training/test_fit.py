@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
+from helpers import KINDS, named, spec
 from scipy import special
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -17,25 +18,6 @@ from kanbefair.training import best_epoch, evaluation, fit
 
 MODELS = ("KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP")
 MOMENTS = ("last", "selected", "best")
-KINDS = [
-    {"model": "KAN", "shortcut": "silu", "grid_range": (-2, 2)},
-    {"model": "KAN", "shortcut": "identity", "grid": 3, "order": 2},
-    {"model": "KAN", "shortcut": "zero", "grid": 10, "order": 5},
-    {"model": "MLP", "activation": "relu"},
-    {"model": "MLP", "activation": "gelu"},
-    {"model": "MLP", "activation": "polynomial3"},
-    {"model": "MLP", "activation": "tanh", "batch_norm": True},
-    {"model": "BSpline_MLP", "batch_norm": True},
-    {"model": "BSpline_First_MLP"},
-]
-
-
-def named(kind):
-    return "-".join(str(value) for value in kind.values())
-
-
-def spec(**fields) -> RunSpec:
-    return RunSpec(**({"dataset": "toy", "model": "MLP", "widths": (7,), "epochs": 3, "batch_size": 50, "lr": 1e-2} | fields))
 
 
 def values(network, run):
