@@ -16,9 +16,10 @@ from torchaudio.datasets import SPEECHCOMMANDS
 from torchaudio.transforms import Resample
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, fetch_archive, reading, require
+from kanbefair.data.files import fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import PARTS, Task, index_split, make_task, overall_moments
+from kanbefair.data.tensor_cache import cached
 
 VERSION = 1
 """Raise it when the preprocessing below changes: cached tensors are then made anew."""

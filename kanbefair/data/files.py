@@ -1,23 +1,18 @@
-"""Files of the real datasets: where they are looked for, how they are downloaded, and the cache of finished tensors."""
+"""Files of the real datasets: where they are looked for, how they are downloaded, how damage to them is reported."""
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.cache import cache_folder
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
 
@@ -39,7 +34,8 @@ def offline() -> Iterator[None]:
         _downloads_allowed = before
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """The error's kind and message on one line of at most 300 characters."""
     return shorten(f"{type(error).__name__}: {error}".rstrip(": "), 300)
 
 
@@ -100,7 +96,7 @@ def require(request: Request, relative: str, *, download: Callable[[Path], objec
         try:
             download(path)
         except Exception as error:
-            problem += f" and the download failed ({_reason(error)})"
+            problem += f" and the download failed ({reason(error)})"
     if not path.exists():
         raise InputError(f"{request.name}: '{path}' {problem}; {hint}, or name another folder with data_dir / --data-dir")
     return path
@@ -118,51 +114,6 @@ def reading(request: Request, path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError(
-            f"{request.name}: '{path}' is truncated or altered ({_reason(error)}); "
+            f"{request.name}: '{path}' is truncated or altered ({reason(error)}); "
             f"delete it, so that it is downloaded again, or put the publisher's file there"
         ) from error
-
-
-def _identity(request: Request, sources: Iterable[Path], version: int) -> str:
-    """A digest of the preprocessing's version and of each source file's relative path, size and time of change."""
-    files = (file for s in sources for file in ([s] if s.is_file() else sorted(p for p in s.rglob("*") if p.is_file())))
-    stats = [(os.path.relpath(f, request.data_dir), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(json.dumps([version, stats]).encode()).hexdigest()
-
-
-def cached(
-    request: Request,
-    sources: Iterable[Path],
-    version: int,
-    build: Callable[[], dict[str, Tensor]],
-    *,
-    both_protocols: bool = False,
-) -> dict[str, Tensor]:
-    """The tensors that `build()` makes of the files (or folders of files) `sources`, from the cache if nothing changed.
-
-    There is one safetensors file per dataset and protocol (per dataset with `both_protocols`) in the `tensors` folder
-    of the cache; it is replaced when a source's path, size or time of change, or `version`, the number of the
-    preprocessing, differs. A `build` that raises leaves it as it was. Raises `InputError` if the cache cannot be
-    written.
-    """
-    identity = _identity(request, sources, version)
-    protocol = "both" if both_protocols else request.protocol
-    path = cache_folder() / "tensors" / f"{request.name}-{protocol}.safetensors"
-    with suppress(OSError, SafetensorError), safe_open(path, "pt") as file:
-        if (file.metadata() or {}).get("identity") == identity:
-            return load_file(path)
-    tensors = {name: tensor.contiguous() for name, tensor in build().items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"identity": identity})
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{request.name}: the cache '{path.parent}' cannot be written ({_reason(error)}); "
-            f"name another folder in the environment variable KANBEFAIR_CACHE"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return tensors

@@ -16,9 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, reading, require
+from kanbefair.data.files import reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
+from kanbefair.data.tensor_cache import cached
 
 SKLEARN = {"WineRecognition": datasets.load_wine, "BreastCancer": datasets.load_breast_cancer}
 

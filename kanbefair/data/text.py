@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kanbefair.data.files import cached, fetch, fetch_archive, reading, require
+from kanbefair.data.files import fetch, fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import PARTS, Task, index_split, validation_split
+from kanbefair.data.tensor_cache import cached
 
 VERSION = 1
 """Raise it when the preprocessing below changes: cached tensors are then made anew."""

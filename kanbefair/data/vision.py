@@ -19,9 +19,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, fetch_archive, reading, require
+from kanbefair.data.files import fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, make_task, overall_moments, validation_split
+from kanbefair.data.tensor_cache import cached
 from kanbefair.errors import InputError
 
 
