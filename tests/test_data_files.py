@@ -2,9 +2,11 @@ import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from kanbefair import data
 from kanbefair.data.files import fetch, fetch_archive, reading, require
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
@@ -38,10 +40,10 @@ def test_fetch_checks_the_sum_and_leaves_no_part_behind(site, tmp_path):
     folder, address = site
     (folder / "a.bin").write_bytes(b"hello")
     target = tmp_path / "deep" / "a.bin"
-    with pytest.raises(OSError, match="checksum"):
-        fetch(f"{address}/a.bin", target, md5="0" * 32)
+    with pytest.raises(OSError, match="hash"):
+        fetch(f"{address}/a.bin", target, "md5:" + "0" * 32)
     assert list(target.parent.iterdir()) == []
-    fetch(f"{address}/a.bin", target, md5="5d41402abc4b2a76b9719d911017c592")
+    fetch(f"{address}/a.bin", target, "md5:5d41402abc4b2a76b9719d911017c592")
     assert target.read_bytes() == b"hello"
 
 
@@ -52,9 +54,46 @@ def test_fetch_notices_a_broken_off_download(site, tmp_path, monkeypatch):
     monkeypatch.setattr(
         Quiet, "send_header", lambda self, key, value: original(self, key, "1000" if key == "Content-Length" else value)
     )
-    with pytest.raises(OSError, match="5 of 1,000 bytes"):
+    with pytest.raises(OSError, match="5 bytes read, 995 more expected"):
         fetch(f"{address}/short.bin", tmp_path / "short.bin")
     assert not (tmp_path / "short.bin").exists()
+
+
+def test_fetch_says_who_asks_and_shows_a_bar_that_goes_and_no_log(site, tmp_path, monkeypatch, capfd):
+    folder, address = site
+    (folder / "a.bin").write_bytes(b"x" * 2_000_000)
+    asked = []
+    original = Quiet.do_GET
+
+    def note(self):
+        asked.append(dict(self.headers))
+        original(self)
+
+    monkeypatch.setattr(Quiet, "do_GET", note)
+    fetch(f"{address}/a.bin", tmp_path / "b.bin")
+    assert asked[0]["User-Agent"] == "kanbefair" and asked[0]["Accept-Encoding"] == "identity"
+    written = capfd.readouterr()
+    assert written.out == "" and "b.bin: " in written.err
+    assert written.err.split("\r")[-2].isspace() and written.err.endswith("\r")
+    assert "SHA256" not in written.err and "Downloading" not in written.err
+    assert (tmp_path / "b.bin").stat().st_mode & 0o777 == 0o644
+
+
+def test_fetch_of_nothing_is_an_os_error(site, tmp_path, unwritable):
+    _, address = site
+    with pytest.raises(OSError, match="404"):
+        fetch(f"{address}/nothing.bin", tmp_path / "a.bin")
+    with pytest.raises(OSError, match="refused"):
+        fetch("http://127.0.0.1:9/a.bin", tmp_path / "a.bin")
+    with pytest.raises(OSError, match="folder"):
+        fetch(f"{address}/a.bin", unwritable / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_every_address_of_the_loaders_is_https():
+    sources = list(Path(data.__file__).parent.glob("*.py"))
+    assert len(sources) > 10
+    assert [source.name for source in sources if "http://" in source.read_text()] == []
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("gztar", "tar.gz"), ("zip", "zip")])

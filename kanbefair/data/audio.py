@@ -110,8 +110,8 @@ def _check_count(what: str, found: int, known: int) -> None:
 
 
 SPEECH_COMMANDS = "SpeechCommands/speech_commands_v0.02"
-SPEECH_COMMANDS_ADDRESS = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
-SPEECH_COMMANDS_MD5 = "6b74f3901214cb2c2934e98196829835"
+SPEECH_COMMANDS_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+SPEECH_COMMANDS_CHECKSUM = "md5:6b74f3901214cb2c2934e98196829835"
 SPEECH_COMMANDS_CLIPS = {"training": 84_843, "validation": 9_981, "testing": 11_005}
 COMMANDS = (
     "backward",
@@ -152,19 +152,18 @@ COMMANDS = (
 )
 
 
-def _download_speech_commands(path: Path) -> None:
-    fetch_archive(SPEECH_COMMANDS_ADDRESS, path, ".", SPEECH_COMMANDS_MD5)
-    (path / Path(SPEECH_COMMANDS_ADDRESS).name).unlink()
-
-
 @register("SpeechCommand", domain="audio")
 def speech_command(request: Request) -> Task:
     """Speech Commands 0.02, 105,829 clips of 35 words, as torchaudio lays it, split by the publisher's lists.
 
     The clips of the validation list are the validation part under the `fair` protocol and unused under `published`.
     """
+
+    def download(path: Path) -> None:
+        fetch_archive(SPEECH_COMMANDS_ADDRESS, path, ".", SPEECH_COMMANDS_CHECKSUM)
+
     hint = f"unpack {SPEECH_COMMANDS_ADDRESS} there"
-    folder = require(request, SPEECH_COMMANDS, download=_download_speech_commands, hint=hint)
+    folder = require(request, SPEECH_COMMANDS, download=download, hint=hint)
 
     def build() -> dict[str, Tensor]:
         paths, labels, parts = [], [], []
@@ -184,7 +183,7 @@ def speech_command(request: Request) -> Task:
 
 
 URBAN_SOUND_ADDRESS = "https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz"
-URBAN_SOUND_MD5 = "9aa69802bbf37fb986f71ec1483a196e"
+URBAN_SOUND_CHECKSUM = "md5:9aa69802bbf37fb986f71ec1483a196e"
 URBAN_SOUND_CLIPS, URBAN_SOUND_CLASSES = 8_732, 10
 
 
@@ -194,7 +193,7 @@ def urban_sound(request: Request) -> Task:
     heeds neither the publisher's folds nor that several clips come from one recording."""
 
     def download(path: Path) -> None:
-        fetch_archive(URBAN_SOUND_ADDRESS, path.parents[1], "UrbanSound8K", URBAN_SOUND_MD5)
+        fetch_archive(URBAN_SOUND_ADDRESS, path.parents[1], "UrbanSound8K", URBAN_SOUND_CHECKSUM)
 
     hint = f"unpack {URBAN_SOUND_ADDRESS} in the data directory"
     table = require(request, "UrbanSound8K/metadata/UrbanSound8K.csv", download=download, hint=hint)

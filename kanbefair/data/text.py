@@ -114,7 +114,7 @@ class Table:
     """A publisher's file in the data directory: a text and its class on every row.
 
     `label` and `text` are column numbers (the texts of several columns are joined by blanks), `classes` are the labels
-    as they are written, in the order of the class numbers, `download` the address and its MD5 sum.
+    as they are written, in the order of the class numbers, `download` the address and the checksum.
     """
 
     path: str
@@ -129,7 +129,8 @@ class Table:
 
 
 AG_NEWS_ADDRESS = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
-COLA_ADDRESS, COLA_MD5 = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip", "9f6d88c3558ec424cd9d66ea03589aba"
+COLA_ADDRESS = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
+COLA_CHECKSUM = "md5:9f6d88c3558ec424cd9d66ea03589aba"
 
 AG_NEWS = {
     part: Table(
@@ -139,7 +140,7 @@ AG_NEWS = {
         0,
         slice(1, 3),
         ("1", "2", "3", "4"),
-        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", md5),
+        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", f"md5:{md5}"),
     )
     for part, rows, md5 in (
         ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"),
@@ -187,8 +188,8 @@ def hold_out(request: Request, train: Rows, test: Rows) -> dict[str, Rows]:
 
 
 def _download(table: Table, path: Path) -> None:
-    address, md5 = table.download
-    fetch(address, path, md5)
+    address, checksum = table.download
+    fetch(address, path, checksum)
 
 
 @register("AG_NEWS", domain="text")
@@ -240,7 +241,7 @@ def cola(request: Request) -> Task:
     """
 
     def download(path: Path) -> None:
-        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_MD5)
+        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_CHECKSUM)
 
     hint = f"unpack {COLA_ADDRESS} and put its files in 'raw' there"
     paths = {part: require(request, table.path, download=download, hint=hint) for part, table in COLA.items()}

@@ -118,7 +118,7 @@ def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[t
 
     folder = root / "tiny-imagenet-200"
     if download:
-        fetch_archive("http://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
+        fetch_archive("https://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
     classes = sorted(path.name for path in (folder / "train").iterdir())
     if split == "train":
         found = [(path, name) for name in classes for path in sorted((folder / "train" / name).rglob("*.JPEG"))]
