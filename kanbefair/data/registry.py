@@ -9,9 +9,9 @@ from pathlib import Path
 from kanbefair.cache import cache_folder
 from kanbefair.data.task import Task
 from kanbefair.errors import InputError, choose
+from kanbefair.specs import PROTOCOLS
 
 DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
-PROTOCOLS = ("published", "fair")
 
 
 @dataclass(frozen=True)
