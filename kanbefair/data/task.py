@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy
 import torch
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 VALIDATION_SHARE = 0.2
@@ -110,9 +111,9 @@ def index_split(rows: int, span: int = SPLIT_SPAN) -> tuple[numpy.ndarray, numpy
 
 
 def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each column, 1 where a column is constant."""
-    std = x.std(dim=0, correction=0)
-    return x.mean(dim=0), torch.where(std > 0, std, torch.ones_like(std))
+    """Mean and standard deviation of each column of x (N, features), 1 where a column is constant: float64 (features,)."""
+    scaler = StandardScaler().fit(x.numpy())
+    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
 
 
 def overall_moments(x: Tensor) -> tuple[Tensor, Tensor]:
