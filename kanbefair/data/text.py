@@ -110,7 +110,7 @@ def docstrings(request: Request) -> Task:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextFile:
     """A publisher's file in the data directory: a text and its class on every row.
 
     `label` and `text` are column numbers (the texts of several columns are joined by blanks), `classes` are the labels
@@ -133,7 +133,7 @@ COLA_ADDRESS = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
 COLA_CHECKSUM = "md5:9f6d88c3558ec424cd9d66ea03589aba"
 
 AG_NEWS = {
-    part: Table(
+    part: TextFile(
         f"AG_NEWS/{part}.csv",
         rows,
         3,
@@ -148,28 +148,28 @@ AG_NEWS = {
     )
 }
 COLA = {
-    part: Table(f"CoLA/raw/{name}.tsv", rows, 4, 1, slice(3, 4), ("0", "1"), tabs=True)
+    part: TextFile(f"CoLA/raw/{name}.tsv", rows, 4, 1, slice(3, 4), ("0", "1"), tabs=True)
     for part, name, rows in (
         ("train", "in_domain_train", 8_551),
         ("valid", "in_domain_dev", 527),
         ("test", "out_of_domain_dev", 516),
     )
 }
-IMDB = Table("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
+IMDB = TextFile("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
 
 
-def read(request: Request, path: Path, table: Table) -> Rows:
-    """The texts and class numbers of a file; `InputError` if it is not as `table` says."""
+def read(request: Request, path: Path, source: TextFile) -> Rows:
+    """The texts and class numbers of a file; `InputError` if it is not as `source` says."""
     texts, labels = [], []
-    form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if table.tabs else {"strict": True}
+    form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if source.tabs else {"strict": True}
     with reading(request, path), path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(islice(csv.reader(file, **form), int(table.header), None), 1):
-            if len(row) != table.columns or row[table.label] not in table.classes:
-                raise ValueError(f"row {number} has not {table.columns} columns with a class of {list(table.classes)}")
-            texts.append(" ".join(row[table.text]))
-            labels.append(table.classes.index(row[table.label]))
-        if len(texts) != table.rows:
-            raise ValueError(f"it has {len(texts):,} rows, the publisher's {table.rows:,}")
+        for number, row in enumerate(islice(csv.reader(file, **form), int(source.header), None), 1):
+            if len(row) != source.columns or row[source.label] not in source.classes:
+                raise ValueError(f"row {number} has not {source.columns} columns with a class of {list(source.classes)}")
+            texts.append(" ".join(row[source.text]))
+            labels.append(source.classes.index(row[source.label]))
+        if len(texts) != source.rows:
+            raise ValueError(f"it has {len(texts):,} rows, the publisher's {source.rows:,}")
     return texts, labels
 
 
@@ -187,8 +187,8 @@ def hold_out(request: Request, train: Rows, test: Rows) -> dict[str, Rows]:
     return {"train": take(train, fit), "valid": take(train, valid), "test": test}
 
 
-def _download(table: Table, path: Path) -> None:
-    address, checksum = table.download
+def _download(source: TextFile, path: Path) -> None:
+    address, checksum = source.download
     fetch(address, path, checksum)
 
 
@@ -198,8 +198,8 @@ def ag_news(request: Request) -> Task:
     hint = f"take it from {AG_NEWS_ADDRESS}"
     hints = {"train": f"{hint}, or use the dataset 'AG_NEWS_test', which is made of the test part", "test": hint}
     paths = {
-        part: require(request, table.path, download=partial(_download, table), hint=hints[part])
-        for part, table in AG_NEWS.items()
+        part: require(request, source.path, download=partial(_download, source), hint=hints[part])
+        for part, source in AG_NEWS.items()
     }
 
     def build() -> dict[str, Tensor]:
@@ -212,9 +212,9 @@ def ag_news(request: Request) -> Task:
 def ag_news_test(request: Request) -> Task:
     """The 7,600 texts of AG News's test part alone, split into train and test by `index_split`: a set of this package's
     own, for places where the train part is not to be had."""
-    table = AG_NEWS["test"]
+    source = AG_NEWS["test"]
     hint = f"take it from {AG_NEWS_ADDRESS}"
-    return _split_by_index(request, table, require(request, table.path, download=partial(_download, table), hint=hint))
+    return _split_by_index(request, source, require(request, source.path, download=partial(_download, source), hint=hint))
 
 
 @register("IMDb", domain="text")
@@ -224,12 +224,12 @@ def imdb(request: Request) -> Task:
     return _split_by_index(request, IMDB, require(request, IMDB.path, hint=hint))
 
 
-def _split_by_index(request: Request, table: Table, path: Path) -> Task:
+def _split_by_index(request: Request, source: TextFile, path: Path) -> Task:
     def build() -> dict[str, Tensor]:
-        rows = read(request, path, table)
-        return encode(hold_out(request, *(take(rows, numbers) for numbers in index_split(table.rows))))
+        rows = read(request, path, source)
+        return encode(hold_out(request, *(take(rows, numbers) for numbers in index_split(source.rows))))
 
-    return text_task(request, cached(request, [path], VERSION, build), classes=len(table.classes))
+    return text_task(request, cached(request, [path], VERSION, build), classes=len(source.classes))
 
 
 @register("CoLA", domain="text")
@@ -244,7 +244,7 @@ def cola(request: Request) -> Task:
         fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_CHECKSUM)
 
     hint = f"unpack {COLA_ADDRESS} and put its files in 'raw' there"
-    paths = {part: require(request, table.path, download=download, hint=hint) for part, table in COLA.items()}
+    paths = {part: require(request, source.path, download=download, hint=hint) for part, source in COLA.items()}
 
     def build() -> dict[str, Tensor]:
         parts = {part: read(request, paths[part], COLA[part]) for part in PARTS}
