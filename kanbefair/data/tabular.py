@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from kanbefair.data.bean_gaps import complete_beans
 from kanbefair.data.files import reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
@@ -34,7 +35,7 @@ def sklearn_table(request: Request) -> Task:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableFile:
     """A table's number of classes and input columns (as the paper's files state them) and rows (None: no file seen)."""
 
     classes: int
@@ -44,21 +45,21 @@ class Table:
 
 
 TABLES = {
-    "Abalone": Table(28, 8, 4_177, uci=1),
-    "Income": Table(2, 14, 48_842, uci=2),
-    "Mushroom": Table(2, 22, uci=73),
-    "Spam": Table(2, 57, 4_601, uci=94),
-    "Telescope": Table(2, 10, 19_020, uci=159),
-    "Wine": Table(7, 11, 6_497, uci=186),
-    "Bank": Table(2, 16, 45_211, uci=222),
-    "Card": Table(2, 23, 30_000, uci=350),
-    "Dota": Table(2, 115, uci=367),
-    "Rice": Table(2, 7, 3_810, uci=545),
-    "Bean": Table(7, 16, 13_611, uci=602),
-    "Student": Table(3, 36, 4_424, uci=697),
-    "Toxicity": Table(2, 1_203, uci=728),
-    "Darwin": Table(2, 451, uci=732),
-    "Titanic": Table(2, 9, 891),
+    "Abalone": TableFile(28, 8, 4_177, uci=1),
+    "Income": TableFile(2, 14, 48_842, uci=2),
+    "Mushroom": TableFile(2, 22, uci=73),
+    "Spam": TableFile(2, 57, 4_601, uci=94),
+    "Telescope": TableFile(2, 10, 19_020, uci=159),
+    "Wine": TableFile(7, 11, 6_497, uci=186),
+    "Bank": TableFile(2, 16, 45_211, uci=222),
+    "Card": TableFile(2, 23, 30_000, uci=350),
+    "Dota": TableFile(2, 115, uci=367),
+    "Rice": TableFile(2, 7, 3_810, uci=545),
+    "Bean": TableFile(7, 16, 13_611, uci=602),
+    "Student": TableFile(3, 36, 4_424, uci=697),
+    "Toxicity": TableFile(2, 1_203, uci=728),
+    "Darwin": TableFile(2, 451, uci=732),
+    "Titanic": TableFile(2, 9, 891),
 }
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
@@ -67,34 +68,6 @@ VERSION = 1
 
 ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
 """What the paper's files strip from both ends of a text of a UCI set."""
-
-
-BEAN_PERIMETERS = {1523: 751.259, 6354: 913.848, 6516: 918.682}
-"""Perimeters (pixels) of the three rows of UCI set 602 in which a copy with gaps lacks both perimeter and roundness."""
-
-
-def complete_beans(x: pandas.DataFrame) -> pandas.DataFrame:
-    """The input columns of UCI set 602 with the gaps filled that its columns' definitions fill.
-
-    The publisher's table has none, but a copy with 756 empty cells goes about. Shapes are defined by each other (UCI,
-    set 602): equivalent diameter √(4·area/π), compactness its ratio to the major axis, solidity area/convex area,
-    roundness 4π·area/perimeter². Rounded as the publisher rounds, the filled table returns the authors' released rows.
-    """
-    pi = numpy.pi
-    x = x.copy()
-    formulas = (
-        ("Area", lambda: pi / 4 * x["EquivDiameter"] ** 2, 0),
-        ("Area", lambda: x["Solidity"] * x["ConvexArea"], 0),
-        ("EquivDiameter", lambda: numpy.sqrt(4 * x["Area"] / pi), 7),
-        ("MajorAxisLength", lambda: x["EquivDiameter"] / x["Compactness"], 7),
-        ("Solidity", lambda: x["Area"] / x["ConvexArea"], 9),
-        ("Perimeter", lambda: numpy.sqrt(4 * pi * x["Area"] / x["roundness"]), 3),
-        ("Perimeter", lambda: pandas.Series(BEAN_PERIMETERS), 3),
-        ("roundness", lambda: 4 * pi * x["Area"] / x["Perimeter"] ** 2, 9),
-    )
-    for column, formula, digits in formulas:
-        x[column] = x[column].fillna(formula().round(digits))
-    return x
 
 
 def _download_uci(number: int, path: Path) -> None:
@@ -117,7 +90,7 @@ def _texts(column: pandas.Series, request: Request) -> pandas.Series:
 
 def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series]:
     """Input columns and the target column, checked against the publisher's shape."""
-    table = TABLES[request.name]
+    known = TABLES[request.name]
     with reading(request, path):
         frame = pandas.read_csv(path)
         if request.name == "Titanic":
@@ -128,9 +101,9 @@ def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series
             raise ValueError(f"row {y.isna().argmax() + 1} has no target")
         y = _texts(y, request)
         shape = {"rows": len(x), "input columns": x.shape[1], "classes": y.nunique()}
-        for (what, found), known in zip(shape.items(), (table.rows, table.inputs, table.classes), strict=True):
-            if known not in (None, found):
-                raise ValueError(f"it has {found:,} {what}, the publisher's {known:,}")
+        for (what, found), stated in zip(shape.items(), (known.rows, known.inputs, known.classes), strict=True):
+            if stated not in (None, found):
+                raise ValueError(f"it has {found:,} {what}, the publisher's {stated:,}")
         return complete_beans(x) if request.name == "Bean" else x, y
 
 
