@@ -1,4 +1,7 @@
-"""Tabular datasets: scikit-learn's, which ship with it, and the paper's UCI sets and Titanic (protocol.md: Tabular)."""
+"""Tabular datasets: two of scikit-learn's, which ship with it, and the paper's UCI sets and Titanic.
+
+docs/protocol.md, Datasets, says how the paper's files preprocess and split them.
+"""
 
 import os
 import string
@@ -27,7 +30,7 @@ SKLEARN = {"WineRecognition": datasets.load_wine, "BreastCancer": datasets.load_
 
 @register(*SKLEARN, domain="tabular", embedded=True)
 def sklearn_table(request: Request) -> Task:
-    """scikit-learn's wine recognition and breast cancer tables; one fifth, in class proportion, is the test part."""
+    """scikit-learn's wine recognition and breast cancer tables. One fifth, in class proportion, is the test part."""
     x, y = SKLEARN[request.name](return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
@@ -36,7 +39,12 @@ def sklearn_table(request: Request) -> Task:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table's number of classes and input columns (as the paper's files state them) and rows (None: no file seen)."""
+    """What is known of a table's file.
+
+    `classes` and `inputs` are the numbers of classes and of input columns, as the paper's files state them. `rows` is
+    the number of rows, None for tables whose file we have not seen. `uci` is the number in the UCI repository, None
+    for a table from elsewhere.
+    """
 
     classes: int
     inputs: int
@@ -64,13 +72,14 @@ TABLES = {
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
 VERSION = 1
-"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+"""Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
 ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
-"""What the paper's files strip from both ends of a text of a UCI set."""
+"""The characters that the paper's files strip from both ends of a text of a UCI set."""
 
 
 def _download_uci(number: int, path: Path) -> None:
+    """Save UCI set `number` as the CSV file `path`, target last. The file appears when it is complete."""
     from ucimlrepo import fetch_ucirepo
 
     with tqdm(total=1, desc=f"UCI dataset {number}", unit="table") as bar:
@@ -83,20 +92,25 @@ def _download_uci(number: int, path: Path) -> None:
 
 
 def _texts(column: pandas.Series, request: Request) -> pandas.Series:
-    """A column as texts, a missing one as 'nan'; those of UCI sets in lower case, punctuation off both ends."""
+    """A column as texts, a missing one as 'nan'. Those of UCI sets come in lower case without `ENDS` at both ends."""
     texts = column.fillna("nan").astype(str)
     return texts if request.name == "Titanic" else texts.str.lower().str.strip(ENDS)
 
 
 def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series]:
-    """Input columns and the target column, checked against the publisher's shape."""
+    """The input columns and the target column as texts, checked against the publisher's shape.
+
+    Raises `InputError` if the file cannot be read or has another shape.
+    """
     known = TABLES[request.name]
     with reading(request, path):
         frame = pandas.read_csv(path)
         if request.name == "Titanic":
-            y, x = frame["Survived"], frame.drop(columns=["PassengerId", "Survived", "Name"])
+            x = frame.drop(columns=["PassengerId", "Survived", "Name"])
+            y = frame["Survived"]
         else:
-            y, x = frame.iloc[:, -1], frame.iloc[:, :-1]
+            x = frame.iloc[:, :-1]
+            y = frame.iloc[:, -1]
         if y.isna().any():
             raise ValueError(f"row {y.isna().argmax() + 1} has no target")
         y = _texts(y, request)
@@ -108,9 +122,10 @@ def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series
 
 
 def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.ndarray:
-    """Text columns as the number of the text's first appearance in the rows `seen`, one more for texts not seen there.
+    """The input columns as numbers: float64 (rows, columns).
 
-    Missing numbers are 0. Returns float64 (rows, columns).
+    The texts of a column are numbered in the order of their first appearance in the rows `seen`, sorted row numbers.
+    A text that is not there gets the next number. A missing number is 0.
     """
     columns = []
     for _, column in x.items():
@@ -125,6 +140,7 @@ def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.
 
 
 def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
+    """Inputs, float32 (rows, columns), and class numbers, int64 (rows,), of the train and the test part."""
     x, y = _read(request, path)
     labels = torch.from_numpy(pandas.factorize(y)[0]).long()
     train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
@@ -136,6 +152,7 @@ def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
 
 
 def _load(request: Request, path: Path) -> Task:
+    """The task of the table in the file `path`, through the tensor cache."""
     t = cached(request, [path], VERSION, partial(_tensors, request, path))
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
     classes = TABLES[request.name].classes
@@ -144,11 +161,13 @@ def _load(request: Request, path: Path) -> Task:
 
 @register(*UCI, domain="tabular")
 def uci(request: Request) -> Task:
-    """A UCI set from `uci/<id>.csv` (header row, target last), which ucimlrepo fetches if it is missing.
+    """A UCI set from `uci/<id>.csv` (header row, target last), which ucimlrepo downloads if it is missing.
 
-    Both protocols split by the paper's rule and number the classes by first appearance in the file. `published` codes
-    texts and scales over all rows, test rows among them, as the paper's files do; `fair` over the rows that are
-    trained on. Raises `InputError` if the file is missing or has not the publisher's shape.
+    Both protocols split by the paper's rule (`index_split`) and number the classes by first appearance in the file.
+    `published` codes texts and scales with all rows, test rows included, as the paper's files do. `fair` does so with
+    the rows that are trained on.
+
+    Raises `InputError` if the file is missing or does not have the publisher's shape.
     """
     number = TABLES[request.name].uci
     hint = f"save UCI dataset {number} (archive.ics.uci.edu) there as CSV with a header row and the target last"
@@ -157,7 +176,12 @@ def uci(request: Request) -> Task:
 
 @register("Titanic", domain="tabular")
 def titanic(request: Request) -> Task:
-    """Kaggle's Titanic from `Titanic/train.csv`, without names and passenger numbers; coded, scaled and split as the
-    UCI sets are, but for texts compared as they stand and a split of its own 891 rows."""
+    """Kaggle's Titanic from `Titanic/train.csv`, without names and passenger numbers.
+
+    It is coded and scaled as the UCI sets are, with two differences: texts are compared as they stand, and the split
+    is that of its own 891 rows.
+
+    Raises `InputError` if the file is missing or does not have the publisher's shape.
+    """
     hint = "Kaggle wants a log-in: take train.csv from its competition 'titanic' and put it there"
     return _load(request, require(request, "Titanic/train.csv", hint=hint))
