@@ -37,7 +37,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--protocol", default="published", help=f"{' or '.join(PROTOCOLS)} (default published)")
     p.add_argument("--data-dir", help="folder with the real datasets (default: $KANBEFAIR_DATA, else the user's cache)")
     p.add_argument("--device", default="cpu", help="cpu or cuda")
-    p.add_argument("--out", default=str(PROJECT), help="folder under which results/runs keeps the record")
+    p.add_argument(
+        "--out",
+        default=str(PROJECT),
+        help="folder under which results/runs keeps the record (default: the clone, else the working directory)",
+    )
     p.add_argument("--json", action="store_true", help="print the record as one JSON line")
     return p
 
