@@ -242,7 +242,8 @@ def _bases(axes: Axes, table: pandas.DataFrame) -> None:
     at = marked["x"].iloc[0]
     axes.plot([at, at], [0, curves["y"].max()], color="0.2", linewidth=0.8, linestyle=":")
     axes.plot(marked["x"], marked["y"], "o", color=color, markersize=3.5, clip_on=False, zorder=5)
-    axes.set(title=f"G+K = {curves['name'].nunique()} bases; at the dotted line K+1 = {len(marked)} are not zero", ylabel="basis")
+    count = curves["name"].nunique()
+    axes.set(title=f"G+K = {count} bases, K+1 = {len(marked)} of them at the dots", ylabel="basis")
     axes.set_ylim(0, 1.15 * curves["y"].max())
 
 
