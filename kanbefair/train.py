@@ -16,7 +16,7 @@ from kanbefair.sweep import Store, check_device
 
 
 def parser() -> argparse.ArgumentParser:
-    """The paper's flags (protocol.md: Training), and this package's own behind them."""
+    """The paper's flags (docs/protocol.md: Training), and this package's own behind them."""
     p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
     p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
     p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")
