@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SMOKE := build/smoke
 
-.PHONY: figures test lab clean
+.PHONY: figures test verify lab clean
 
 figures: $(READY)
 	$(BIN)/python -m kanbefair.execute --profile $(PROFILE)
@@ -16,7 +16,11 @@ test: $(READY)
 	rm -rf $(SMOKE)
 	$(BIN)/python -m kanbefair.execute --profile smoke --out $(SMOKE)
 	$(BIN)/pytest -q --nbval --nbval-current-env -n 2 --dist loadfile -W default $(SMOKE)/results/smoke/notebooks
+	$(BIN)/python -m kanbefair.verify 03_symbolic 05_vision
 	$(BIN)/pytest -q -n 2 --dist loadfile
+
+verify: $(READY)
+	$(BIN)/python -m kanbefair.verify
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
