@@ -13,6 +13,7 @@ figures: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 	rm -rf $(SMOKE)
 	$(BIN)/python -m kanbefair.execute --profile smoke --out $(SMOKE)
 	$(BIN)/pytest -q --nbval --nbval-current-env -n 2 --dist loadfile -W default $(SMOKE)/results/smoke/notebooks
