@@ -3,8 +3,9 @@ PROFILE ?= embedded
 BIN := .venv/bin
 READY := .venv/.ready
 SMOKE := build/smoke
+MOST_MB := 22
 
-.PHONY: figures test verify lab clean
+.PHONY: figures test verify check-tree lab clean
 
 figures: $(READY)
 	$(BIN)/python -m kanbefair.execute --profile $(PROFILE)
@@ -22,6 +23,11 @@ test: $(READY)
 
 verify: $(READY)
 	$(BIN)/python -m kanbefair.verify
+
+check-tree:
+	@! git ls-files --cached --ignored --exclude-standard | grep . || { echo "These files are ignored and yet tracked."; exit 1; }
+	@git ls-tree -r --long HEAD | awk '{ bytes += $$4 } END { print "Tracked: " bytes / 1e6 " MB of at most $(MOST_MB)"; \
+		exit bytes == 0 || bytes > $(MOST_MB) * 1e6 }'
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
