@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +25,6 @@ PLACE = ("processor", "form", "threads")
 LEFT_OUT = ("commit", "kanbefair", "python")
 """The columns that may differ though all numbers are the same."""
 TIMES = "notebook_seconds"
-"""The table of times, which differ from one execution to the next."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def compare(name: str, kept: Path, made: Path) -> Result:
     if missing := [column for column in PLACE if column not in header]:
         return Result(name, "not compared", f"the kept table has no column {missing[0]}")
     if header != new_header:
-        return Result(name, "different", f"columns kept are {', '.join(header)}; made are {', '.join(new_header)}")
+        was, now = next(pair for pair in zip_longest(header, new_header, fillvalue="none") if len(set(pair)) > 1)
+        return Result(name, "different", f"kept is column {was}, made is column {now}")
     there, here = place(header, old), place(header, new)
     others = [column for column in PLACE if there[column] != here[column]]
     if others:
@@ -101,16 +102,15 @@ def verify(sections: Sequence[str]) -> list[Result]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 1 if a table differs, 2 for bad input."""
-    known = [name for name in execute.names() if not execute.measures(name)]
     p = argparse.ArgumentParser(prog="python -m kanbefair.verify", description=__doc__.splitlines()[0])
     p.add_argument("sections", nargs="*", help="notebooks such as 03_symbolic (default: all that do not measure times)")
     args = p.parse_args(argv)
     results: list[Result] = []
 
     def work() -> None:
+        known = [name for name in execute.names() if not execute.measures(name)]
         results.extend(verify([choose("section", name, known) for name in args.sections] or known))
-        print(f"Left out: the columns {', '.join(LEFT_OUT)}, the table {TIMES} and all that measures times.")
-        print(*results, sep="\n")
+        print(f"Left out: columns {', '.join(LEFT_OUT)}; table {TIMES}; all that measures times.", *results, sep="\n")
 
     return exit_status(work) or int(any(result.state == "different" for result in results))
 

@@ -53,7 +53,9 @@ def test_a_row_less_or_more_is_different(kept, made, rows):
 
 def test_another_column_is_different(kept, made):
     write(made, header=HEADER.replace("score", "points"))
-    assert compared(kept, made).startswith("scores: different: columns kept are dataset, score, commit")
+    assert compared(kept, made) == "scores: different: kept is column score, made is column points"
+    write(made, header=f"{HEADER},device", rows=[f"{row},cpu" for row in ROWS])
+    assert compared(kept, made) == "scores: different: kept is column none, made is column device"
 
 
 @pytest.mark.parametrize(
