@@ -1,1 +1,1 @@
-"""The rows that the authors released, our re-runs of them, and what both say."""
+"""The rows that the authors released, and our re-runs of them."""
