@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from kanbefair import training
 from kanbefair.data import load
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
-from kanbefair.training.fit import train
 
 
 def parser() -> argparse.ArgumentParser:
-    """The paper's flags (protocol.md: Training), and this package's own behind them."""
+    """The paper's flags (docs/protocol.md: Training), and this package's own behind them."""
     p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
     p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
     p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")
@@ -37,7 +37,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--protocol", default="published", help=f"{' or '.join(PROTOCOLS)} (default published)")
     p.add_argument("--data-dir", help="folder with the real datasets (default: $KANBEFAIR_DATA, else the user's cache)")
     p.add_argument("--device", default="cpu", help="cpu or cuda")
-    p.add_argument("--out", default=str(PROJECT), help="folder under which results/runs keeps the record")
+    p.add_argument(
+        "--out",
+        default=str(PROJECT),
+        help="folder under which results/runs keeps the record (default: the clone, else the working directory)",
+    )
     p.add_argument("--json", action="store_true", help="print the record as one JSON line")
     return p
 
@@ -81,7 +85,7 @@ def run(args: argparse.Namespace) -> dict:
     record = store.read(spec.key)
     if record is None:
         with tqdm(total=spec.epochs, desc=f"{spec.model} on {spec.dataset}", unit="epoch", disable=args.json) as bar:
-            (record,) = train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
+            (record,) = training.train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
         store.write(record)
     return store.read(spec.key)
 

@@ -84,4 +84,10 @@ def count_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     )
 
 
-register("KAN", KANStack, defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None}, layer_count=count_layer)
+register(
+    "KAN",
+    KANStack,
+    defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None},
+    layer_count=count_layer,
+    removable=("scale", "bias"),
+)

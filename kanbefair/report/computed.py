@@ -1,6 +1,7 @@
 """How numbers were computed: the last columns of a table, which say when it must be the same to the byte if made anew."""
 
 import pandas
+import torch
 
 from kanbefair.models import compiled
 from kanbefair.provenance import processor
@@ -41,6 +42,6 @@ class Computed:
         """A table that was made of what has been seen with the columns at its end; of nothing, they tell of this process."""
         if "machine" in table:
             return table
-        here = {"processor": processor(), "form": "compiled" if compiled.prepare() else "plain", "threads": "1"}
+        here = {"processor": processor(), "form": compiled.form(torch.device("cpu")), "threads": "1"}
         seen = {name: BETWEEN.join(sorted(values)) for name, values in self.seen.items()}
         return without(table).assign(**(seen or here))

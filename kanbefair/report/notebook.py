@@ -15,7 +15,6 @@ from kanbefair.report.shared_columns import RUNS
 from kanbefair.report.tables import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import cost
-from kanbefair.training import fit
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 
@@ -34,7 +33,7 @@ class Section:
     outputs: Outputs
     how: computed.Computed = field(default_factory=computed.Computed)
 
-    def train(self, name: str, specs: Sequence[RunSpec], train: sweep.Trainer = fit.train) -> pandas.DataFrame:
+    def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
         """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written.
 
         A table that no study declares has the columns of `shared_columns.RUNS`.
@@ -47,7 +46,6 @@ class Section:
             device=self.device,
             workers=self.workers,
             label=name,
-            train=train,
         )
         counts = {"runs": len(table), "trained": missing}
         display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)

@@ -27,7 +27,7 @@ declare(
 
 
 class Outputs:
-    """The folders of one profile under `out` (the project itself if empty).
+    """The folders of one profile under `out` (`folders.PROJECT` if empty).
 
     `results/<profile>` holds the tables, `figures/<profile>` the figures, `results/runs` the records of all profiles.
     Raises `InputError` for an unknown profile or a folder that cannot be written.

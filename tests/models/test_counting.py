@@ -62,7 +62,7 @@ def test_the_prices_of_activations():
 @pytest.mark.parametrize(
     ("shape", "parameters", "flops"),
     [
-        # 3 -> 2 -> 1, worked by hand from protocol.md; the spline term 9K(G+1.5K)+2G-2.5K+1 is 34 for G=2, K=1
+        # 3 -> 2 -> 1, worked by hand from docs/protocol.md; the spline term 9K(G+1.5K)+2G-2.5K+1 is 34 for G=2, K=1
         (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="zero"), 6 * 5 + 2 + 2 * 5 + 1, 8 * 34),
         (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="identity"), 6 * 6 + 2 + 2 * 6 + 1, 8 * 34 + 16),
         (Shape(family="KAN", widths=(3, 2, 1), grid=2, order=1, shortcut="silu"), 51, 8 * 34 + 16 + 5 * 5),

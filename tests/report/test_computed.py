@@ -38,9 +38,9 @@ def test_what_was_made_of_runs_says_what_they_say():
     assert again.add(PLAIN).iloc[0].tolist() == [1.0, "A | B | unknown", "compiled | unknown", "1 | unknown"]
 
 
-@pytest.mark.parametrize(("there", "form"), [(True, "compiled"), (False, "plain")])
-def test_what_was_made_of_no_runs_tells_of_this_process(monkeypatch, there, form):
-    monkeypatch.setattr(compiled, "prepare", lambda: there)
+@pytest.mark.parametrize("form", ["compiled", "plain"])
+def test_what_was_made_of_no_runs_tells_of_this_process(monkeypatch, form):
+    monkeypatch.setattr(compiled, "form", lambda device: form)
     assert Computed().add(PLAIN).iloc[0].tolist() == [1.0, processor(), form, "1"]
 
 

@@ -1,15 +1,17 @@
 import numpy
 import pandas
 import pytest
+import torch
 
+from kanbefair import training
 from kanbefair.errors import InputError
+from kanbefair.models import compiled
+from kanbefair.provenance import processor
 from kanbefair.report import begin, notebook, plan, sentences
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
 from kanbefair.studies.domains import figures
-from kanbefair.sweep import stacks
-from kanbefair.training import fit
 
 COMMON = {"profile": "smoke", "data_dir": "", "device": "cpu", "workers": 1, "out": ""}
 
@@ -78,7 +80,7 @@ def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path
             assert not set(how) & set(table)
         assert list(begun.outputs.read(name)) == [*returned, *how]
     said = [begun.outputs.read(name)[how].iloc[0].tolist() for name in ("runs", "scores")]
-    assert said[0] == said[1]
+    assert said[0] == said[1] == [processor(), compiled.form(torch.device("cpu")), 1]
 
 
 def test_columns_that_are_not_declared_are_refused(tmp_path):
@@ -96,8 +98,7 @@ def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkey
     specs = grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1)
     begin(given(tmp_path)).train("runs", specs)
     before = (tmp_path / "results" / "smoke" / "runs.csv").read_bytes()
-    monkeypatch.setattr(stacks, "plan", None)
-    monkeypatch.setattr(fit, "train", None)
+    monkeypatch.setattr(training, "train", None)
     begin(given(tmp_path)).train("runs", specs)
     assert (tmp_path / "results" / "smoke" / "runs.csv").read_bytes() == before
 

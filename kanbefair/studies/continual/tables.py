@@ -37,7 +37,7 @@ MEANINGS = {
     "backward_paper": ("the same sum divided by the number of all tasks, as in the paper", CHANGE),
     "forgetting": ("what was lost since it was known best, mean over tasks but the last", CHANGE),
 }
-"""Of what the matrix R of a run says (`training.continual.loop.summary`); for errors losses count as positive, too."""
+"""Of what the matrix R of a run says (`training.continual.metrics.summary`); for errors losses count as positive, too."""
 
 declare(
     "{continual,peaks}_runs",

@@ -9,15 +9,21 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import sweep
+from kanbefair import sweep, training
 from kanbefair.data import Task, load
 from kanbefair.errors import InputError
 from kanbefair.models import build
+from kanbefair.models.layers import Linear
 from kanbefair.studies.continual import design, findings
 from kanbefair.training.continual import streams
-from kanbefair.training.continual.loop import summary, train
+from kanbefair.training.continual.anchored import Anchored, fisher
+from kanbefair.training.continual.grid_update import update_grids
+from kanbefair.training.continual.knots import knot_use, overlap, shares
+from kanbefair.training.continual.loop import train
+from kanbefair.training.continual.metrics import summary
 from kanbefair.training.continual.spec import ContinualSpec
-from kanbefair.training.continual.strategies import Anchored, Rehearsal, fisher, knot_use, overlap, shares, update_grids
+from kanbefair.training.continual.strategies import STRATEGIES
+from kanbefair.training.continual.task_rows import TaskRows
 
 PAIRS = ((0, 1), (2, 3), (4, 5))
 SMALL = {
@@ -278,17 +284,20 @@ def test_a_diverged_run_is_recorded_and_harms_no_neighbour(digits):
 
 def test_a_second_sweep_trains_nothing_and_the_table_is_tidy(tmp_path, digits, monkeypatch):
     specs = [spec(seed=1), spec(seed=2, strategy="joint")]
-    first = sweep.run(specs, runs=tmp_path, workers=1, progress=False, train=train)
-    second = sweep.run(specs, runs=tmp_path, workers=1, progress=False, train=None)
+    first = sweep.run(specs, runs=tmp_path, workers=1, progress=False)
+    monkeypatch.setattr(training, "train", None)
+    second = sweep.run(specs, runs=tmp_path, workers=1, progress=False)
     assert first.equals(second)
     assert set(first["groups"]) == {"0 1 | 2 3 | 4 5"} and set(first["stream_name"]) == {"3 × 2 classes"}
     assert {"test_3_1", "valid_average", "live_parameters", "commit"} <= set(first.columns)
 
 
 def test_buffer_rows_are_taken_in_turn_from_earlier_tasks_only():
-    own = Rehearsal(spec(strategy="replay", buffer=5), sizes=[4, 3, 6])
-    assert own.kept(0).tolist() == []
-    own.enter(2)
+    replay = spec(strategy="replay", buffer=5)
+    own = TaskRows(replay, sizes=[4, 3, 6])
+    strategy = STRATEGIES["replay"](Linear(1, 1), [replay])
+    assert strategy.rows(0, own).tolist() == []
+    own.enter(2, strategy.rows(2, own))
     kept = own.rows[6:].tolist()
     assert own.rows[:6].tolist() == list(range(7, 13))
     assert len(set(kept)) == 5 and sorted(row < 4 for row in kept) == [False, False, True, True, True]
@@ -330,7 +339,7 @@ def test_bad_specs_are_refused_before_any_training(given, words):
 )
 def test_streams_that_cannot_be_cut_are_refused_before_anything_is_trained(given, words, tmp_path):
     with pytest.raises(InputError, match=words):
-        sweep.run([spec(), spec(**given)], runs=tmp_path, workers=1, progress=False, train=train)
+        sweep.run([spec(), spec(**given)], runs=tmp_path, workers=1, progress=False)
     assert not list(tmp_path.rglob("*.json"))
 
 

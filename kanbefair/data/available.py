@@ -1,0 +1,33 @@
+"""Which datasets can be loaded on this machine without a download."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+
+from kanbefair.data.files import offline
+from kanbefair.data.registry import dataset, load
+from kanbefair.errors import InputError, choose
+from kanbefair.folders import data_folder
+from kanbefair.specs import PROTOCOLS
+
+
+def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, protocol: str = "published") -> list[str]:
+    """Those of the datasets `names` that load without a download: each once, in the order given.
+
+    Each is loaded under `protocol` from the folder that `data_dir` names (see `data_folder`), and left out if that
+    fails because files are missing or damaged. It is not enough that a file exists, since it may be cut short. What
+    was loaded is in the tensor cache, so that it loads fast when it is used.
+
+    Raises `InputError` for an unknown name, an unknown protocol or a data folder that does not exist.
+    """
+    names = list(dict.fromkeys(names))
+    choose("protocol", protocol, PROTOCOLS)
+    folder = data_folder(data_dir)
+    for name in names:
+        dataset(name)
+    found = []
+    for name in names:
+        with offline(), suppress(InputError):
+            load(name, folder, protocol=protocol)
+            found.append(name)
+    return found
