@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from tqdm import tqdm
 
@@ -13,6 +14,15 @@ from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
+
+
+class _Command(ModuleType):
+    """This module; called, it is the function `kanbefair.train`, whose place it takes when it is imported."""
+
+    __call__ = staticmethod(training.train)
+
+
+sys.modules[__name__].__class__ = _Command
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import pandas
 from IPython.display import display
-from matplotlib.figure import Figure
 
 from kanbefair import sweep
 from kanbefair.errors import InputError
@@ -74,7 +73,7 @@ class Section:
         """The table `name`, None if no notebook has written it."""
         return self.read(name) if (self.outputs.results / f"{name}.csv").is_file() else None
 
-    def save(self, name: str, figure: Figure) -> Figure:
+    def save(self, name: str, figure: style.Figure) -> style.Figure:
         """Save a figure as PDF and PNG and return it for display."""
         return style.save(figure, self.outputs, name)
 

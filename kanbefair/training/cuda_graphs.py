@@ -57,7 +57,8 @@ class Recorded:
     """
 
     def __init__(self):
-        self.calls, self.side = 0, Side()
+        self.calls = 0
+        self.side = Side()
         self.given: Tensor | None = None
         self.replay: Callable[[], None] | None = None
 
