@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from tqdm import tqdm
 
@@ -15,8 +16,17 @@ from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
 
 
+class _Command(ModuleType):
+    """This module; called, it is the function `kanbefair.train`, whose place it takes when it is imported."""
+
+    __call__ = staticmethod(training.train)
+
+
+sys.modules[__name__].__class__ = _Command
+
+
 def parser() -> argparse.ArgumentParser:
-    """The paper's flags (protocol.md: Training), and this package's own behind them."""
+    """The paper's flags (docs/protocol.md: Training), and this package's own behind them."""
     p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
     p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
     p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")

@@ -1,5 +1,6 @@
 """The package as its users import it, and as it is without a checkout."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,13 @@ import kanbefair
 def test_the_public_names_are_there():
     assert all(hasattr(kanbefair, name) for name in kanbefair.__all__)
     assert kanbefair.__version__ == version("kanbefair")
+
+
+def test_the_command_leaves_the_function_of_its_name():
+    importlib.import_module("kanbefair.train")
+    spec = kanbefair.RunSpec(dataset="Special_1d_gelu", model="MLP", widths=(2,), epochs=1)
+    (record,) = kanbefair.train([spec], kanbefair.load(spec.dataset))
+    assert record["key"] == spec.key
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = ("KAN",
     all_steps = envelope(runs, budget)
     rows = []
     for dataset, steps in all_steps.groupby("dataset"):
-        # the range is that of all runs, so that it does not hang on which try a seed happens to choose
+        # the range is that of all runs, so that it does not depend on which try a seed happens to choose
         sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
         budgets = common_budgets(sizes, models)
         for (seed, metric), group in steps.groupby(["seed", "metric"]):
@@ -102,7 +102,7 @@ def verdict(
 ) -> pandas.DataFrame:
     """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who wins: the model on whose
     side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
-    `DATASETS_TO_GENERALISE`)."""
+    `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between."""
     rows = []
     for budget in budgets:
         table = gains(runs, budget)
@@ -121,6 +121,7 @@ def verdict(
                 "winner": winner,
                 "interval_over": over,
                 "units": len(units),
+                "names": " ".join(table["dataset"].unique()),
                 "datasets": table["dataset"].nunique(),
                 "seeds": table["seed"].nunique(),
                 "tries_KAN": _tries(runs, "KAN"),

@@ -1,10 +1,15 @@
 import numpy
 import pandas
 import pytest
+import torch
 
 from kanbefair import training
 from kanbefair.errors import InputError
+from kanbefair.models import compiled
+from kanbefair.provenance import processor
 from kanbefair.report import begin, notebook, plan, sentences
+from kanbefair.report.columns import Column
+from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
 from kanbefair.studies.domains import figures
 
@@ -60,10 +65,33 @@ def test_a_section_trains_writes_reads_and_saves(tmp_path):
     table = begun.train("runs", specs)
     assert table["key"].tolist() == [spec.key for spec in specs]
     pandas.testing.assert_frame_equal(table, begun.read("runs"))
-    assert begun.write("best", table[:1])["key"].tolist() == [specs[0].key]
+    assert begun.write("best", table[:1], RUNS)["key"].tolist() == [specs[0].key]
     begun.save("figure", figures.budgets(table, kinds=("flops",)))
     made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix in (".csv", ".png", ".pdf"))
     assert made == ["figures/smoke/figure.pdf", "figures/smoke/figure.png", "results/smoke/best.csv", "results/smoke/runs.csv"]
+
+
+def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path):
+    begun, how = begin(given(tmp_path)), ["processor", "form", "threads"]
+    runs = begun.train("runs", grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1))
+    scores = begun.write("scores", runs[["model"]], [Column("model", "its name")])
+    for name, returned in {"runs": runs, "scores": scores}.items():
+        for table in (returned, begun.read(name), begun.find(name)):
+            assert not set(how) & set(table)
+        assert list(begun.outputs.read(name)) == [*returned, *how]
+    said = [begun.outputs.read(name)[how].iloc[0].tolist() for name in ("runs", "scores")]
+    assert said[0] == said[1] == [processor(), compiled.form(torch.device("cpu")), 1]
+
+
+def test_columns_that_are_not_declared_are_refused(tmp_path):
+    begun = begin(given(tmp_path))
+    table = pandas.DataFrame({"model": ["KAN"], "score": [1.0]})
+    with pytest.raises(InputError, match="table 'scores' is not declared"):
+        begun.write("scores", table)
+    with pytest.raises(InputError, match="table 'scores' has a column 'score' that is not declared"):
+        begun.write("scores", table, [Column("model", "its name")])
+    with pytest.raises(InputError, match="table 'verdict' has a column 'model' that is not declared; declare it in .*domains"):
+        begun.write("verdict", table)
 
 
 def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkeypatch):

@@ -164,6 +164,7 @@ def test_verdict_goes_by_the_side_the_interval_lies_on(difference, winner):
         assert (row.domain, row.winner, row.interval_over, row.units) == ("tabular", winner, "seed", 3)
         assert (row.gain, row.low, row.high) == tuple(pytest.approx(difference + d) for d in (0, -half, half))
         assert (row.seeds, row.datasets, row.tries_KAN, row.tries_MLP) == (3, 1, 2, 2)
+        assert row.names == "A"
 
 
 def test_one_seed_is_no_verdict():
@@ -174,6 +175,7 @@ def test_with_many_datasets_the_interval_is_over_them():
     rows = [row for i, name in enumerate("ABCDE") for row in even(10 + i, datasets=name)]
     (row, _) = statistics.verdict(runs(rows), "symbolic").itertuples()
     assert (row.interval_over, row.units, row.datasets) == ("dataset", 5, 5)
+    assert row.names == "A B C D E"
     half = student.ppf(0.975, 4) * numpy.std([10, 11, 12, 13, 14], ddof=1) / math.sqrt(5)
     assert (row.gain, row.low) == (pytest.approx(12), pytest.approx(12 - half))
 

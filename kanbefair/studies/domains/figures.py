@@ -105,12 +105,12 @@ def gain_dots(axes: Axes, rows: pandas.DataFrame, heights: Sequence[float], mark
         axes.errorbar(gain, y, xerr=bars[:, None], fmt=marker, color=winner_color(winner), **style.DOT)
 
 
-def gain_axis(axes: Axes, metric: str, label: dict[str, str]) -> None:
-    """The axis of gains, a line where there is none, and its label of those by metric."""
+def gain_axis(axes: Axes, metric: str, labels: dict[str, str]) -> None:
+    """The axis of gains in a metric: a line where neither model is better, and that one of the labels by metric."""
     axes.axvline(1 if metric == "mae" else 0, color="0.2", linewidth=0.8)
     if metric == "mae":
         style.ratio_axis(axes.xaxis)
-    axes.set_xlabel(label[metric])
+    axes.set_xlabel(labels[metric])
 
 
 @style.styled

@@ -123,7 +123,7 @@ def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, wor
 
 def released_grid() -> pandas.DataFrame:
     """The grid behind the 21,030 released rows: per dataset and model the rows, their epochs, and the dataset's sizes."""
-    return pandas.read_csv(files("kanbefair.data") / "embedded" / "released_grid.csv")
+    return pandas.read_csv(files("kanbefair.studies.speed") / "released_grid.csv")
 
 
 KINDS = {
