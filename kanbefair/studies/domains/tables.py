@@ -71,3 +71,15 @@ declare(
     Column("over_shared", "flops over flops_shared: the paper's formula over bases computed once an input"),
     Column("over_local", "flops over flops_local: the paper's formula over non-zero bases in closed form"),
 )
+declare(
+    "spline_layer",
+    "a point of the picture of one spline layer (`layer_picture.spline_layer`)",
+    Column("part", "what it is a point of: knot, basis, marked (a basis that is not zero at the marked x), or edge"),
+    Column(
+        "name",
+        "of a knot: grid or extension; of a basis: its number from 1 to G+K; of an edge: shortcut (base weight times it), "
+        "spline (scale times it) or sum",
+    ),
+    Column("x", "input of the layer"),
+    Column("y", "value there: of the basis or of the part of the edge; 0 for a knot"),
+)
