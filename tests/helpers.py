@@ -58,3 +58,24 @@ def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seed
                         }
                     )
     return pandas.DataFrame(rows)
+
+
+def runs_of(rows, protocol="fair", metric="accuracy"):
+    """Rows (dataset, model, seed, parameters, validation, test); FLOPs are ten times the parameters."""
+    table = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "valid", "test"])
+    return pandas.DataFrame(
+        {
+            "key": [f"{i:03}" for i in range(len(table))],
+            "dataset": table["dataset"],
+            "model": table["model"],
+            "seed": table["seed"],
+            "protocol": protocol,
+            "metric": metric,
+            "parameters": table["parameters"],
+            "flops": table["parameters"] * 10.0,
+            "valid_metric_selected": table["valid"],
+            "test_metric_selected": table["test"],
+            "test_metric_last": table["test"],
+            "test_metric_best": table["test"] + 99,
+        }
+    )

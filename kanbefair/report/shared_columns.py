@@ -122,6 +122,7 @@ VERDICT = (
     Column("winner", "model on whose side the whole interval lies, else tie"),
     INTERVAL_OVER,
     Column("units", "number of datasets or seeds that the interval is over"),
+    Column("names", "names of the datasets, with spaces between"),
     DATASETS,
     SEEDS,
     Column("tries_{KAN,MLP}", "configurations that the model was tried with, per dataset and seed", "tries"),

@@ -21,17 +21,17 @@ DATASETS_TO_GENERALISE = 5
 
 
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
-    """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported; both are such
-    that higher is better for accuracy and lower for errors. Diverged runs have neither.
+    """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported.
 
-    Small validation parts give many equal accuracies: the lower validation loss is then the better choice, for which it
-    takes part in `choice` with less than any step of accuracy.
+    Of both, higher is better for accuracy and lower for errors. Diverged runs have neither. Small validation parts give many
+    equal accuracies: the lower validation loss is then the better choice, for which it takes part in `choice` with less than
+    any step of accuracy.
     """
     if not (runs["protocol"] == "fair").all():
         return runs.assign(choice=runs["test_metric_last"], score=runs["test_metric_last"])
     choice = runs["valid_metric_selected"]
     if "valid_loss_selected" in runs:
-        loss = runs["valid_loss_selected"]
+        loss = runs["valid_loss_selected"].where(runs["metric"] == "accuracy")
         choice = choice - (TIE * loss / (1 + loss)).fillna(0)
     return runs.assign(choice=choice, score=runs["test_metric_selected"])
 

@@ -1,4 +1,3 @@
-import numpy
 import pandas
 import pytest
 import torch
@@ -7,7 +6,7 @@ from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
 from kanbefair.provenance import processor
-from kanbefair.report import begin, notebook, plan, sentences
+from kanbefair.report import begin, notebook, plan
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
@@ -122,45 +121,6 @@ def test_the_cost_is_estimated_only_where_it_is_high(tmp_path):
     assert (row["runs"], row["missing"], row["stacks"]) == (1, 1, 1)
     assert 0 < row["hours"] < 1
     assert list((tmp_path / "results" / "runs").iterdir()) == []
-
-
-def test_sentences():
-    row = {
-        "domain": "text",
-        "metric": "accuracy",
-        "budget": "parameters",
-        "gain": -2.345,
-        "low": -3,
-        "high": -1,
-        "winner": "MLP",
-        "interval_over": "seed",
-        "units": 5,
-        "tries_KAN": 16,
-        "tries_MLP": 16,
-    }
-    other = row | {
-        "metric": "mae",
-        "budget": "flops",
-        "gain": 1,
-        "low": -1,
-        "high": 2,
-        "winner": "tie",
-        "interval_over": "dataset",
-    }
-    alone = row | {"units": 1, "low": -numpy.inf, "high": numpy.inf, "winner": "tie"}
-    first, second, third = sentences(pandas.DataFrame([row, other, alone])).data.splitlines()
-    assert third == (
-        "- text, equal parameters: **no verdict**; KAN's accuracy minus MLP's is -2.35 points "
-        "(one seed, so no interval; 16 and 16 tries)."
-    )
-    assert first == (
-        "- text, equal parameters: **MLP** wins; KAN's accuracy minus MLP's is -2.35 points [-3.00, -1.00] "
-        "(95 % interval over 5 seeds; 16 and 16 tries)."
-    )
-    assert second == (
-        "- text, equal FLOPs: **a tie**; the MLP's error is 10 times KAN's [0.1, 1e+02] "
-        "(95 % interval over 5 datasets; 16 and 16 tries)."
-    )
 
 
 def test_the_common_parameters_are_named_once():

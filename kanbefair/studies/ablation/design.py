@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import pandas
 
 from kanbefair.data import load
+from kanbefair.data.image_sets import IMAGES
 from kanbefair.data.registry import dataset
 from kanbefair.data.tabular import TABLES
-from kanbefair.data.vision import IMAGES
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import data_folder
 from kanbefair.models.matching import matched, trainable_values

@@ -21,6 +21,7 @@ from kanbefair import sweep
 from kanbefair.data.available import available
 from kanbefair.errors import exit_status
 from kanbefair.folders import PROJECT, writable
+from kanbefair.report import columns
 from kanbefair.specs import RunSpec
 from kanbefair.studies.domains import design
 from kanbefair.studies.released import findings
@@ -146,7 +147,8 @@ def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> No
 
 
 def write(table: pandas.DataFrame, path: Path) -> None:
-    """Write a table as CSV, packed if its name says so; equal tables give equal files."""
+    """Write a declared table as CSV, packed if its name says so; equal tables give equal files."""
+    columns.check(f"extended/{path.name.split('.')[0]}", table.columns)
     packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
     table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
 
