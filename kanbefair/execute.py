@@ -12,20 +12,19 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import date
 from pathlib import Path
-from threading import Lock
 
 import nbformat
-import pandas
 import papermill
 from jupyter_core.utils import ensure_event_loop
+from nbconvert.preprocessors import ClearMetadataPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
-from kanbefair.report.tables import PROFILES, TRAINED, Outputs
+from kanbefair.report import seconds
+from kanbefair.report.tables import PROFILES, Outputs
 from kanbefair.sweep import check_device, worker_count
 
 NOTEBOOKS = PROJECT / "notebooks"
@@ -35,7 +34,6 @@ MEASURED_TAG = "measured"
 """Cells with this tag too show what was measured: the kept copies show it all the same."""
 VERDICT = "00"
 """How the notebook begins that reads what the others found."""
-_seconds_kept = Lock()
 
 
 def names() -> list[str]:
@@ -52,18 +50,21 @@ def measures(name: str) -> bool:
     return any(MEASURED_TAG in cell.metadata.get("tags", []) for cell in cells)
 
 
-def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Take out what differs between two runs that find the same."""
-    for entry in ("papermill", "widgets"):
-        notebook.metadata.pop(entry, None)
+def clean(notebook: nbformat.NotebookNode, project: str) -> nbformat.NotebookNode:
+    """Take out what differs between two runs that find the same, and let links to the project find it.
+
+    `project` is the project's folder as seen from the executed copy.
+    """
+    kept = {"preserve_nb_metadata_mask": {"kernelspec", "language_info"}, "preserve_cell_metadata_mask": {"tags"}}
+    notebook, _ = ClearMetadataPreprocessor(enabled=True, **kept).preprocess(notebook, {})
     for cell in notebook.cells:
-        for entry in ("papermill", "execution"):
-            cell.metadata.pop(entry, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:
             cell.id = "injected-parameters"
             cell.source = re.sub(r"^workers = .*\n", "", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../", f"]({project}/")
         if cell.cell_type == "code":
-            tags = cell.metadata.get("tags", [])
             ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
             cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]
     return notebook
@@ -72,8 +73,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def execute(name: str, parameters: dict[str, object]) -> float:
     """Execute one notebook with `parameters` (they name the profile and where to write); returns the seconds it took.
 
-    The table `notebook_seconds` keeps them; of a time in which all was trained and a later one in which there was less to
-    do, the former. Raises `InputError` with the failing cell's error; the partly executed copy is kept for inspection.
+    The table `notebook_seconds` keeps them. Raises `InputError` with the failing cell's error; the partly executed copy is
+    kept for inspection.
     """
     outputs = Outputs(parameters["profile"], parameters.get("out", ""))
     target = outputs.results / "notebooks" / f"{name}.ipynb"
@@ -83,48 +84,27 @@ def execute(name: str, parameters: dict[str, object]) -> float:
         papermill.execute_notebook(NOTEBOOKS / f"{name}.ipynb", target, parameters=parameters, progress_bar=False)
     except PapermillExecutionError as error:
         raise InputError(f"notebook {name} failed: {error.ename}: {error.evalue} (see {target})") from None
-    seconds = time.perf_counter() - start
+    taken = time.perf_counter() - start
     notebook = nbformat.read(target, as_version=4)
-    row = {
-        "notebook": name,
-        "seconds": round(seconds, 1),
-        "runs": _said(notebook, "runs"),
-        "trained": _said(notebook, "trained"),
-    }
-    row |= {"workers": parameters.get("workers", 0), "date": date.today().isoformat()}
-    nbformat.write(clean(notebook), target)
-    with _seconds_kept:
-        rows = {other["notebook"]: other for other in _kept_seconds(outputs)}
-        before = rows.get(name, row)
-        if row["trained"] == row["runs"] or (before.get("runs"), before.get("trained")) != (row["runs"], row["runs"]):
-            rows[name] = row
-        outputs.write("notebook_seconds", pandas.DataFrame(rows.values()).sort_values("notebook"))
-    return seconds
-
-
-def _said(notebook: nbformat.NotebookNode, name: str) -> int:
-    """How many `runs` the cells of an executed notebook have asked for, or have `trained`, by what they say."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return sum(output.get("data", {}).get(TRAINED, {}).get(name, 0) for output in outputs)
-
-
-def _kept_seconds(outputs: Outputs) -> list[dict]:
-    known = (outputs.results / "notebook_seconds.csv").is_file()
-    return outputs.read("notebook_seconds").to_dict("records") if known else []
+    seconds.keep(outputs, name, notebook.cells, taken, parameters.get("workers", 0))
+    nbformat.write(clean(notebook, os.path.relpath(PROJECT, target.parent)), target)
+    return taken
 
 
 def execute_all(names: Sequence[str], parameters: dict[str, object], at_once: int) -> None:
-    """Execute notebooks, `at_once` of them at a time with an equal share of the workers, the longest (by the kept times) first;
-    then, one by one, those that measure and the verdict. Stops at the first `InputError`."""
-    last = {row["notebook"]: row["seconds"] for row in _kept_seconds(Outputs(parameters["profile"], parameters.get("out", "")))}
+    """Execute notebooks, the longest (by the kept times) first, `at_once` of them at a time with an equal share of the workers.
+
+    Then come, one by one, those that measure and the verdict. Stops at the first `InputError`.
+    """
+    kept = seconds.kept(Outputs(parameters["profile"], parameters.get("out", "")))
     after = [name for name in names if name.startswith(VERDICT) or measures(name)]
-    first = sorted((name for name in names if name not in after), key=lambda name: -last.get(name, 0))
+    first = sorted((name for name in names if name not in after), key=lambda name: -kept.get(name, {"seconds": 0})["seconds"])
     workers = worker_count(parameters["workers"], parameters["device"])
     at_once = max(1, min(at_once, len(first), workers))
     with tqdm(total=len(names), unit="notebook") as bar, ThreadPoolExecutor(at_once) as pool:
 
-        def done(name: str, seconds: float) -> None:
-            bar.write(f"{name}: {seconds:.0f} s")
+        def done(name: str, taken: float) -> None:
+            bar.write(f"{name}: {taken:.0f} s")
             bar.update()
 
         def shared(name: str) -> float:

@@ -160,7 +160,7 @@ def test_clean_keeps_what_was_measured():
     made = notebook("measures")
     made.cells[1].outputs = [v4.new_output("stream", name=name, text="x") for name in ("stdout", "stderr")]
     made.cells[1].metadata["tags"] = [execute.VOLATILE_TAG, execute.MEASURED_TAG]
-    assert [output.name for output in execute.clean(made).cells[1].outputs] == ["stdout"]
+    assert [output.name for output in execute.clean(made, "..").cells[1].outputs] == ["stdout"]
 
 
 def test_clean_takes_out_what_changes_and_nothing_else():
@@ -173,12 +173,19 @@ def test_clean_takes_out_what_changes_and_nothing_else():
     made.cells[1].outputs = [out, err]
     made.cells[2].outputs = [out]
     made.cells[2].metadata["tags"] = [execute.VOLATILE_TAG]
-    cleaned = execute.clean(made)
+    cleaned = execute.clean(made, "..")
     assert set(cleaned.metadata) == {"kernelspec"}
     assert cleaned.cells[1].metadata == {}
     assert cleaned.cells[1].outputs == [out]
     assert cleaned.cells[2].outputs == []
     assert cleaned.cells[2].metadata == {"tags": [execute.VOLATILE_TAG]}
+
+
+def test_links_of_an_executed_copy_find_the_project():
+    made = notebook("plain")
+    made.cells.append(v4.new_markdown_cell("[Claims](../docs/protocol.md#claim-1), [01](01_counting.ipynb)"))
+    cleaned = execute.clean(made, "../../..")
+    assert cleaned.cells[-1].source == "[Claims](../../../docs/protocol.md#claim-1), [01](01_counting.ipynb)"
 
 
 # ----- the project's notebooks
