@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 import pandas
 
 from kanbefair.data import load
+from kanbefair.data.available import some_available
 from kanbefair.data.registry import dataset
-from kanbefair.data.tabular import TABLES
-from kanbefair.data.vision import IMAGES
-from kanbefair.errors import InputError, choose
-from kanbefair.folders import data_folder
+from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
 from kanbefair.specs import RunSpec
@@ -116,16 +114,6 @@ PUBLISHED_TOPS = pandas.DataFrame(
 """The highest points of two curves of the paper's ablation figure, read off it (protocol.md: Claims), in percent."""
 
 
-def at_hand(names: Sequence[str], data_dir: str = "") -> list[str]:
-    """Those of the vision and tabular datasets `names` whose files are in the data folder."""
-    folder = data_folder(data_dir)
-    places = {name: IMAGES[name].folder if name in IMAGES else f"uci/{TABLES[name].uci}.csv" for name in names}
-    found = [name for name, place in places.items() if (folder / place).exists()]
-    if not found:
-        raise InputError(f"none of {', '.join(names)} is in '{folder}'; name another folder with data_dir / --data-dir")
-    return found
-
-
 @dataclass(frozen=True)
 class Try:
     """One run and the place it has in the study: a `variant` at a budget, whose KAN has width `size`; `focus` marks the
@@ -144,7 +132,7 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
     seeds = SEEDS[:2] if small else SEEDS
     rates = {"smoke": slice(1), "embedded": slice(2), "paper": slice(1, 3)}[profile]
     found = []
-    for name in datasets or at_hand(REAL, data_dir):
+    for name in datasets or some_available(REAL, data_dir, protocol="fair"):
         task, setting = load(name, data_dir or None), SETTINGS[dataset(name).domain]
         sizes = setting.sizes[-2:] if small else setting.sizes
         for size in sizes:

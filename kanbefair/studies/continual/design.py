@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kanbefair.data import load
+from kanbefair.data.available import some_available
 from kanbefair.data.vision import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
-from kanbefair.studies.ablation.design import at_hand
 from kanbefair.studies.domains.design import REAL, on_range
 from kanbefair.training.continual.spec import ContinualSpec
 
@@ -76,7 +76,7 @@ def settings(profile: str, data_dir: str = "") -> list[Setting]:
     if choose("profile", profile, PROFILES) != "paper":
         return SETTINGS[profile]
     images = [name for name in REAL if name in IMAGES]
-    return [Setting(name, ("threes",), (), 1, 128, 500, width=4) for name in at_hand(images, data_dir)]
+    return [Setting(name, ("threes",), (), 1, 128, 500, width=4) for name in some_available(images, data_dir, protocol="fair")]
 
 
 def _strategies(setting: Setting, stream: str, network: str, lrs: Sequence[float]) -> list[dict[str, object]]:

@@ -11,7 +11,6 @@ from kanbefair.models import build
 from kanbefair.models.counting import live_parameters
 from kanbefair.specs import RunSpec
 from kanbefair.studies.ablation import design
-from kanbefair.studies.domains import design as domains_design
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +39,6 @@ def test_a_change_differs_from_its_base_in_one_thing_only():
             assert sum(getattr(base, f.name) != getattr(changed, f.name) for f in fields(RunSpec) if f.compare) == 1, change
 
 
-def test_real_datasets_are_taken_where_their_files_are(tmp_path):
-    with pytest.raises(InputError, match="none of MNIST, FMNIST, Income, Bank is in"):
-        design.at_hand(domains_design.REAL, str(tmp_path))
-    (tmp_path / "uci").mkdir()
-    (tmp_path / "uci" / "222.csv").write_text("")
-    assert design.at_hand(domains_design.REAL, str(tmp_path)) == ["Bank"]
+def test_without_real_datasets_the_paper_profile_says_where_they_were_looked_for(tmp_path):
+    with pytest.raises(InputError, match=f"none of MNIST, FMNIST, Income, Bank is in '{tmp_path}'; name another folder"):
+        design.tries("paper", str(tmp_path))

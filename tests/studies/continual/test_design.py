@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from kanbefair.data import load
+from kanbefair.errors import InputError
 from kanbefair.models import build
 from kanbefair.studies.continual import design
 from kanbefair.training.continual.loop import train
@@ -20,3 +23,8 @@ def test_the_peaks_compare_networks_of_about_one_size():
         values = sum(p[0].numel() for p in build([peak.spec], load(peak.spec.dataset)).parameters())
         sizes.setdefault(peak.spec.dataset, []).append(values)
     assert all(max(values) / min(values) < 1.25 for values in sizes.values()), sizes
+
+
+def test_without_real_images_the_paper_profile_says_where_they_were_looked_for(tmp_path):
+    with pytest.raises(InputError, match=f"none of MNIST, FMNIST is in '{tmp_path}'; name another folder"):
+        design.tries("paper", str(tmp_path))
