@@ -34,6 +34,9 @@ CURVES = {
 BASES = {"MLP": "MLP", "KAN": "KAN, silu shortcut"}
 """The two ends of the comparison and their variants."""
 
+SPLINE_MLPS = ("BSpline_MLP", "BSpline_First_MLP")
+"""The curves of MLPs with splines, which claims 2 and 3 (docs/protocol.md: Claims) are about."""
+
 
 @dataclass(frozen=True)
 class Change:
