@@ -1,16 +1,13 @@
-"""How many whole runs an hour a sweep trains here, what bounds them, what the released grid would take, and what time a run
-of a section takes.
+"""How many whole runs an hour a sweep trains here, and what bounds the rate.
 
-Rates come from probes (`cost.probe`): shares of an epoch with the same share of the evaluation that follows it, scaled to the
-whole run. They are of one worker with one thread, times the number of workers.
+Rates come from probes (`cost.probe`): a share of an epoch with the same share of the evaluation that follows it, scaled to the
+whole run. They are those of one worker with one thread, times the number of workers.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.resources import files
 
-import numpy
 import pandas
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,14 +15,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kanbefair import models, sweep
 from kanbefair.data import Task
 from kanbefair.measure import machine, one_thread
-from kanbefair.report import statistics
 from kanbefair.specs import RunSpec, grid
-from kanbefair.studies.domains import design
 from kanbefair.studies.speed.design import Cell
 from kanbefair.sweep import cost
 from kanbefair.training import fit
 
-BUDGETS = (*statistics.BUDGETS, "stack_seconds", "alone_seconds")
 BYTES = 4
 
 
@@ -119,82 +113,3 @@ def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, wor
                     }
                 )
     return pandas.DataFrame(rows)
-
-
-def released_grid() -> pandas.DataFrame:
-    """The grid behind the 21,030 released rows: per dataset and model the rows, their epochs, and the dataset's sizes."""
-    return pandas.read_csv(files("kanbefair.data") / "embedded" / "released_grid.csv")
-
-
-KINDS = {
-    "grey images": ("vision", "Random_grey_1024_171_784_10"),
-    "colour images": ("vision", "Random_colour_1024_205_2352_10"),
-    "tables": ("tabular", "Random_numbers_1024_256_16_2"),
-    "formulas": ("symbolic", "Random_numbers_1024_1024_2_0"),
-}
-"""Stand-ins that the cost of the released grid is measured on: one for datasets of about equal inputs."""
-
-
-def kind_of(row: dict) -> str:
-    """Which of `KINDS` stands for a dataset of the released grid."""
-    if row["domain"] == "vision":
-        return "colour images" if row["inputs"] > 1000 else "grey images"
-    return {"tabular": "tables", "symbolic": "formulas"}[row["domain"]]
-
-
-def grid_cost(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame:
-    """Estimated hours of every released row, as the authors ran it, on this machine: `released_grid` with `hours`, from
-    `probes` stacks of the paper's settings per stand-in and model (`cost.of_stacks`)."""
-    seconds = {}
-    for kind, (domain, name) in KINDS.items():
-        specs = design.specs(domain, "paper", [name])
-        for model in ("KAN", "MLP"):
-            stacks = sweep.plan([spec for spec in specs if spec.model == model])
-            table = cost.of_stacks(stacks, device=device, probes=probes)
-            seconds[kind, model] = table["step_seconds"].sum() / table["runs"].sum()
-    grid = released_grid()
-    rows = grid.to_dict("records")
-    grid["stand_in"] = [kind_of(row) for row in rows]
-    steps = grid["epochs"] * -(-grid["train_rows"] // 128)
-    step = [seconds[kind_of(row), row["model"]] for row in rows]
-    with one_thread():
-        return grid.assign(workers=workers, hours=grid["rows"] * steps * step / workers / 3600, **machine(device))
-
-
-def run_seconds(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
-    """Measured seconds of each run, evaluations included: `stack_seconds`, its share of a stack as a sweep makes it, and
-    `alone_seconds`, trained by itself. Medians of epochs of up to `batches` batches, `repeats` in each of two turns, scaled
-    to the whole run."""
-    stacks = sweep.plan(specs, data_dir)
-    times: dict[tuple[int, int], list[float]] = defaultdict(list)
-    with one_thread():
-        for _ in range(2):
-            for number, stack in enumerate(stacks):
-                for size in {1, len(stack)}:
-                    task = sweep.stack_task(stack[:size], data_dir)
-                    small = cost.cut(task, batches * stack[0].batch_size)
-                    share = cost.steps(stack[:1], small) / cost.steps(stack[:1], task)
-                    whole = stack[0].epochs / share / size
-                    epochs, *_ = cost.epoch_seconds(stack[:size], small, device, repeats)
-                    times[number, size] += [whole * value for value in epochs]
-    rows = []
-    for number, stack in enumerate(stacks):
-        own = {
-            "stack": len(stack),
-            "stack_seconds": numpy.median(times[number, len(stack)]),
-            "alone_seconds": numpy.median(times[number, 1]),
-        }
-        rows += [{"key": spec.key} | own for spec in stack]
-    return pandas.DataFrame(rows)
-
-
-def timed(runs: pandas.DataFrame, specs: Sequence[RunSpec], **how: object) -> pandas.DataFrame:
-    """`runs` (the table of a section whose specs these are) with the columns of `run_seconds`, measured on the first dataset;
-    only datasets of its sizes are kept. `how` goes to `run_seconds`."""
-    first = specs[0].dataset
-    twins = {spec.key: replace(spec, dataset=first).key for spec in specs}
-    sizes = ["input_size", "output_size", "train_rows"]
-    like = runs.loc[runs["dataset"] == first, sizes].iloc[0]
-    kept = runs[(runs[sizes] == like).all(axis=1)].assign(twin=lambda table: table["key"].map(twins))
-    seconds = run_seconds([spec for spec in specs if spec.dataset == first], **how)
-    return kept.merge(seconds.rename(columns={"key": "twin"}), on="twin").drop(columns="twin")
