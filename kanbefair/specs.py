@@ -149,7 +149,8 @@ class RunSpec:
         shortcut = "silu" if self.shortcut == "zero" else self.shortcut
         shared = replace(self, lr=1.0, grid_range=ends, shortcut=shortcut).as_dict()
         free = {"dataset"} if self.protocol == "published" else {"dataset", "seed"}
-        return tuple((name, value) for name, value in shared.items() if name not in free)
+        kind = ("kind", type(self).__name__)
+        return kind, *((name, value) for name, value in shared.items() if name not in free)
 
 
 def grid(**choices: object) -> list[RunSpec]:

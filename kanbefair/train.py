@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from kanbefair import training
 from kanbefair.data import load
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
-from kanbefair.training.fit import train
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> dict:
     record = store.read(spec.key)
     if record is None:
         with tqdm(total=spec.epochs, desc=f"{spec.model} on {spec.dataset}", unit="epoch", disable=args.json) as bar:
-            (record,) = train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
+            (record,) = training.train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
         store.write(record)
     return store.read(spec.key)
 

@@ -1,4 +1,4 @@
-"""Datasets: `load(name) -> Task`. One file per domain; `embedded/` holds the files that ship with the package."""
+"""Datasets: `load(name)` gives a `Task`. There is one file per domain; `embedded/` holds what ships with the package."""
 
 from kanbefair.data import audio, peaks, random_data, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register

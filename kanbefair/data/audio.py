@@ -1,5 +1,8 @@
-"""Audio datasets. A clip is its first 1000 samples at 1 kHz, zeros where it has ended, not normalised, as in the paper
-(protocol.md: Datasets, Audio); embedded clips come as log-mel spectrograms too."""
+"""Audio datasets. A clip is the first 1000 samples of a recording at 1 kHz, with zeros where it has ended.
+
+As in the paper, clips are not normalised (docs/protocol.md, Datasets). The clips that ship with the package also come
+as log-mel spectrograms.
+"""
 
 import csv
 from collections.abc import Iterable
@@ -16,24 +19,35 @@ from torchaudio.datasets import SPEECHCOMMANDS
 from torchaudio.transforms import Resample
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, fetch_archive, reading, require
+from kanbefair.data.files import fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import PARTS, Task, index_split, make_task, overall_moments
+from kanbefair.data.tensor_cache import cached
 
 VERSION = 1
-"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+"""Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
-RATE, SAMPLES = 1000, 1000
+RATE = 1000
+"""Samples per second in a clip."""
+
+SAMPLES = 1000
+"""Samples of a clip."""
+
 READ_SECONDS = 1.1
-"""What is read of a clip: the first 1000 samples at 1 kHz hang on nothing later than 1.006 s."""
+"""Seconds of a recording that are read. The first 1000 samples at 1 kHz depend on nothing after 1.006 s."""
 
 DIGITS = 10
+"""The number of classes of the spoken digits."""
+
 TRAIN, VALID, TEST = range(len(PARTS))
 
 
 def spoken_words(protocol: str) -> dict[str, Tensor]:
-    """The arrays of the clips that ship with the package, as scripts/make_spoken_words.py describes them; `part` has
-    the validation part counted to the training part under the `published` protocol."""
+    """The arrays of the clips that ship with the package, as scripts/make_spoken_words.py describes them.
+
+    The array `part` has each clip's number in `PARTS`. Under the protocol `published` it counts the validation part to
+    the training part.
+    """
     with files("kanbefair.data").joinpath("embedded", "spoken_words.npz").open("rb") as file:
         data = {name: torch.from_numpy(array) for name, array in numpy.load(file, allow_pickle=False).items()}
     if protocol == "published":
@@ -42,7 +56,10 @@ def spoken_words(protocol: str) -> dict[str, Tensor]:
 
 
 def _task_of_parts(request: Request, x: Tensor, y: Tensor, part: Tensor, classes: int) -> Task:
-    """`part` (N,) holds the rows' numbers in PARTS; rows with another number are left out."""
+    """The task of clips x, (N, features), with class numbers y, (N,).
+
+    `part`, (N,), holds each row's number in `PARTS`. Rows with another number are left out.
+    """
     chosen = {name: part == number for number, name in enumerate(PARTS)}
     fields = {f"x_{name}": x[rows] for name, rows in chosen.items()}
     fields |= {f"y_{name}": y[rows].long() for name, rows in chosen.items()}
@@ -51,16 +68,20 @@ def _task_of_parts(request: Request, x: Tensor, y: Tensor, part: Tensor, classes
 
 @register("SpokenDigits", domain="audio", embedded=True)
 def spoken_digits(request: Request) -> Task:
-    """2,000 clips of the ten digit words, spoken by espeak-ng: 1000 samples at 1 kHz, from where the word begins, the
-    loudest before resampling at 1. No voice is in two parts."""
+    """2,000 clips of the ten digit words, spoken by espeak-ng: 1000 samples at 1 kHz from where the word begins.
+
+    Before resampling each was scaled so that its loudest sample is 1. No voice is in two parts.
+    """
     data = spoken_words(request.protocol)
     return _task_of_parts(request, data["wave"].float() / 127, data["digit"], data["part"], DIGITS)
 
 
 @register("SpokenDigitsMel", domain="audio", embedded=True)
 def spoken_digits_mel(request: Request) -> Task:
-    """The same clips with 0 dB noise as log-mel spectrograms: 20 bands × 16 frames, normalised with one mean and one
-    standard deviation of the clips trained on."""
+    """The clips of SpokenDigits with 0 dB noise as log-mel spectrograms of 20 bands × 16 frames.
+
+    They are normalised with one mean and one standard deviation, those of the clips that are trained on.
+    """
     data = spoken_words(request.protocol)
     mean, std = overall_moments(data["mel"][data["part"] == TRAIN].double())
     return _task_of_parts(request, ((data["mel"] - mean) / std).float(), data["digit"], data["part"], DIGITS)
@@ -74,7 +95,7 @@ def _resample(rate: int) -> Resample:
 def clip(path: Path) -> Tensor:
     """The first 1000 samples of a WAV file at 1 kHz, channels averaged: float32 (1000,), zeros where it has ended.
 
-    Raises `ValueError` if the file ends before its header says and before these samples.
+    Raises `ValueError` if the file is cut short within these samples, and what soundfile raises for other damage.
     """
     with soundfile.SoundFile(path) as file:
         rate = file.samplerate
@@ -86,16 +107,20 @@ def clip(path: Path) -> Tensor:
 
 
 def _check_length(path: Path) -> None:
-    """libsndfile reads a truncated WAV file without a word: compare the length in the RIFF header with the file's."""
+    """Raise `ValueError` if a WAV file is shorter than its RIFF header says: libsndfile reads it without an error."""
     with path.open("rb") as file:
         header = file.read(8)
-    promised, found = int.from_bytes(header[4:], "little") + 8, path.stat().st_size
+    promised = int.from_bytes(header[4:], "little") + 8
+    found = path.stat().st_size
     if header[:4] == b"RIFF" and found < promised < 1 << 32:
         raise ValueError(f"it has {found:,} of {promised:,} bytes")
 
 
 def clips(request: Request, paths: Iterable[Path]) -> Tensor:
-    """The clips of all paths, float32 (N, 1000); `InputError` that names the first that cannot be read."""
+    """The clips of all WAV files `paths`: float32 (N, 1000).
+
+    Raises `InputError` that names the first file that cannot be read.
+    """
     rows = []
     for path in tqdm(paths, desc=request.name, unit="clip"):
         with reading(request, path):
@@ -104,13 +129,14 @@ def clips(request: Request, paths: Iterable[Path]) -> Tensor:
 
 
 def _check_count(what: str, found: int, known: int) -> None:
+    """Raise `ValueError` if the number of `what` is not the publisher's."""
     if found != known:
         raise ValueError(f"it has {found:,} {what}, the publisher's {known:,}")
 
 
 SPEECH_COMMANDS = "SpeechCommands/speech_commands_v0.02"
-SPEECH_COMMANDS_ADDRESS = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
-SPEECH_COMMANDS_MD5 = "6b74f3901214cb2c2934e98196829835"
+SPEECH_COMMANDS_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+SPEECH_COMMANDS_CHECKSUM = "md5:6b74f3901214cb2c2934e98196829835"
 SPEECH_COMMANDS_CLIPS = {"training": 84_843, "validation": 9_981, "testing": 11_005}
 COMMANDS = (
     "backward",
@@ -151,19 +177,20 @@ COMMANDS = (
 )
 
 
-def _download_speech_commands(path: Path) -> None:
-    fetch_archive(SPEECH_COMMANDS_ADDRESS, path, ".", SPEECH_COMMANDS_MD5)
-    (path / Path(SPEECH_COMMANDS_ADDRESS).name).unlink()
-
-
 @register("SpeechCommand", domain="audio")
 def speech_command(request: Request) -> Task:
-    """Speech Commands 0.02, 105,829 clips of 35 words, as torchaudio lays it, split by the publisher's lists.
+    """Speech Commands 0.02, 105,829 clips of 35 words, as torchaudio lays it out, split by the publisher's lists.
 
-    The clips of the validation list are the validation part under the `fair` protocol and unused under `published`.
+    The clips of the validation list are the validation part under the protocol `fair` and unused under `published`.
+
+    Raises `InputError` if files are missing or damaged.
     """
+
+    def download(path: Path) -> None:
+        fetch_archive(SPEECH_COMMANDS_ADDRESS, path, ".", SPEECH_COMMANDS_CHECKSUM)
+
     hint = f"unpack {SPEECH_COMMANDS_ADDRESS} there"
-    folder = require(request, SPEECH_COMMANDS, download=_download_speech_commands, hint=hint)
+    folder = require(request, SPEECH_COMMANDS, download=download, hint=hint)
 
     def build() -> dict[str, Tensor]:
         paths, labels, parts = [], [], []
@@ -183,17 +210,22 @@ def speech_command(request: Request) -> Task:
 
 
 URBAN_SOUND_ADDRESS = "https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz"
-URBAN_SOUND_MD5 = "9aa69802bbf37fb986f71ec1483a196e"
-URBAN_SOUND_CLIPS, URBAN_SOUND_CLASSES = 8_732, 10
+URBAN_SOUND_CHECKSUM = "md5:9aa69802bbf37fb986f71ec1483a196e"
+URBAN_SOUND_CLIPS = 8_732
+URBAN_SOUND_CLASSES = 10
 
 
 @register("UrbanSound8K", domain="audio")
 def urban_sound(request: Request) -> Task:
-    """UrbanSound8K, 8,732 clips of ten classes of street sounds, split by the paper's rule (`index_split`), which
-    heeds neither the publisher's folds nor that several clips come from one recording."""
+    """UrbanSound8K, 8,732 clips of ten classes of street sounds, split by the paper's rule (`index_split`).
+
+    That rule ignores the publisher's folds, and clips of one recording can be in both parts.
+
+    Raises `InputError` if files are missing or damaged.
+    """
 
     def download(path: Path) -> None:
-        fetch_archive(URBAN_SOUND_ADDRESS, path.parents[1], "UrbanSound8K", URBAN_SOUND_MD5)
+        fetch_archive(URBAN_SOUND_ADDRESS, path.parents[1], "UrbanSound8K", URBAN_SOUND_CHECKSUM)
 
     hint = f"unpack {URBAN_SOUND_ADDRESS} in the data directory"
     table = require(request, "UrbanSound8K/metadata/UrbanSound8K.csv", download=download, hint=hint)
@@ -217,13 +249,18 @@ def urban_sound(request: Request) -> Task:
 FSDD_ADDRESS = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 FSDD_CLIPS = 3_000
 FSDD_TEST_INDICES = 5
-"""Recordings of a speaker and digit with an index below this are the test part, as the publisher says."""
+"""The publisher's test part: the recordings of each speaker and digit with an index below this."""
 
 
 @register("FSDD", domain="audio")
 def fsdd(request: Request) -> Task:
-    """The Free Spoken Digit Dataset 1.0.10, beyond the paper: 3,000 recordings of ten digits by six speakers at 8 kHz
-    (`free-spoken-digit-dataset/recordings/{digit}_{speaker}_{index}.wav`), the publisher's split."""
+    """The Free Spoken Digit Dataset 1.0.10: 3,000 recordings of ten digits by six speakers, with the publisher's split.
+
+    The paper does not use it. The files are `free-spoken-digit-dataset/recordings/{digit}_{speaker}_{index}.wav`, with
+    8,000 samples per second.
+
+    Raises `InputError` if files are missing or damaged.
+    """
 
     def download(path: Path) -> None:
         fetch_archive(FSDD_ADDRESS, path.parent, "free-spoken-digit-dataset-1.0.10")

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from kanbefair.data.files import offline
-from kanbefair.data.registry import data_folder, dataset, load
+from kanbefair.data.registry import dataset, load
 from kanbefair.errors import InputError, choose
+from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
 
 

@@ -1,96 +1,89 @@
-"""Files of the real datasets: where they are looked for, how they are downloaded, and the cache of finished tensors."""
+"""Files of the real datasets: where they are looked for, how they are downloaded, how damage to them is reported."""
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from textwrap import shorten
+from urllib.parse import urlparse
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+import pooch
 from tqdm.auto import tqdm
 
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
-from kanbefair.folders import cache_folder
 
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
 
+HEADERS = {"User-Agent": "kanbefair", "Accept-Encoding": "identity"}
+"""Files are asked for as they are: some servers would unpack a .gz on the way, and its checksum would not be met."""
+
+pooch.get_logger().setLevel("WARNING")  # it reports each download on stderr, which a notebook would show
 
 _downloads_allowed = True
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Inside the block nothing is downloaded: what is not there is missing."""
+    """Inside the block nothing is downloaded: a file that is not there counts as missing."""
     global _downloads_allowed
-    before, _downloads_allowed = _downloads_allowed, False
+    before = _downloads_allowed
+    _downloads_allowed = False
     try:
         yield
     finally:
         _downloads_allowed = before
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """The error's kind and message on one line of at most 300 characters."""
     return shorten(f"{type(error).__name__}: {error}".rstrip(": "), 300)
 
 
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def fetch(url: str, path: Path, checksum: str | None = None) -> None:
+    """Download the address `url` to the file `path`. A progress bar is shown meanwhile.
 
+    `checksum` is `md5:…` or `sha256:…`; without one only the length is checked, if the server states it. `path`
+    appears when the download is complete and has the checksum. Missing folders are made.
 
-def fetch(url: str, path: Path, md5: str | None = None) -> None:
-    """Download `url` to `path` with a progress bar; `path` appears only when the file is complete.
-
-    Raises `OSError` (of which urllib's errors are kinds) without network or room, or if the length or the MD5 sum is
-    not the one that was promised.
+    Raises `OSError` if there is no network or no room, if the server refuses, if the answer is cut short, or if the
+    checksum differs.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    ask = urllib.request.Request(url, headers={"User-Agent": "kanbefair"})
-    try:
-        with urllib.request.urlopen(ask, timeout=TIMEOUT) as answer, part.open("wb") as file:
-            promised = answer.length
-            with tqdm(total=promised, unit="B", unit_scale=True, desc=path.name) as bar:
-                while chunk := answer.read(1 << 16):
-                    file.write(chunk)
-                    bar.update(len(chunk))
-        if promised is not None and part.stat().st_size != promised:
-            raise OSError(f"{url} broke off after {part.stat().st_size:,} of {promised:,} bytes")
-        if md5 is not None and md5 != (found := _md5(part)):
-            raise OSError(f"{url} has the checksum {found}, the publisher gives {md5}")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with tqdm(total=1, unit="B", unit_scale=True, desc=path.name, leave=False) as bar:
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT, headers=HEADERS)
+        try:
+            pooch.retrieve(url, checksum, path.name, path.parent, downloader=downloader)
+        except ValueError as error:
+            raise OSError(f"{url}: {error}") from error
+    path.chmod(0o644)  # pooch leaves it readable by its owner alone
 
 
-def fetch_archive(url: str, path: Path, member: str, md5: str | None = None) -> None:
+def fetch_archive(url: str, path: Path, member: str, checksum: str | None = None) -> None:
     """Download the archive at `url` and put its file or folder `member` at `path`, complete or not at all.
 
-    Raises `OSError` as `fetch` does, or if the archive holds no such member.
+    `member` "." stands for all that the archive holds. `checksum` is the archive's, as in `fetch`. Raises `OSError`
+    as `fetch` does, and if the archive holds no such member; a damaged archive raises what `shutil.unpack_archive` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        archive = Path(folder, Path(urllib.parse.urlparse(url).path).name)
-        fetch(url, archive, md5)
-        shutil.unpack_archive(archive, folder, **({} if archive.suffix == ".zip" else {"filter": "data"}))
-        os.replace(Path(folder, member), path)
+        archive = Path(folder, PurePosixPath(urlparse(url).path).name)
+        fetch(url, archive, checksum)
+        unpacked = Path(folder, "unpacked")
+        unpacked.mkdir()
+        shutil.unpack_archive(archive, unpacked, **({} if archive.suffix == ".zip" else {"filter": "data"}))
+        os.replace(unpacked / member, path)
 
 
 def require(request: Request, relative: str, *, download: Callable[[Path], object] | None = None, hint: str) -> Path:
-    """The file or folder `relative` to the data directory; if it is not there, `download(path)` is asked to make it.
+    """The path of a dataset's file or folder, downloaded if it is not there.
 
-    `hint` says where the user gets it by hand. Raises `InputError` that names the dataset, the path, what went wrong
-    and the hint.
+    `relative` is its place in the data directory. `download(path)` is asked to make it; None means that it cannot be
+    downloaded. `hint` says where the user gets it by hand.
+
+    Raises `InputError` that names the dataset, the path, what went wrong and the hint.
     """
     path = request.data_dir / relative
     if path.exists():
@@ -100,7 +93,7 @@ def require(request: Request, relative: str, *, download: Callable[[Path], objec
         try:
             download(path)
         except Exception as error:
-            problem += f" and the download failed ({_reason(error)})"
+            problem += f" and the download failed ({reason(error)})"
     if not path.exists():
         raise InputError(f"{request.name}: '{path}' {problem}; {hint}, or name another folder with data_dir / --data-dir")
     return path
@@ -108,7 +101,7 @@ def require(request: Request, relative: str, *, download: Callable[[Path], objec
 
 @contextmanager
 def reading(request: Request, path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises inside the block into an `InputError` that names dataset and file.
+    """Turn whatever a reader raises inside the block into an `InputError` that names the dataset and the file.
 
     Keep the block to the reader's call: every error in it is blamed on the file.
     """
@@ -118,51 +111,6 @@ def reading(request: Request, path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError(
-            f"{request.name}: '{path}' is truncated or altered ({_reason(error)}); "
+            f"{request.name}: '{path}' is truncated or altered ({reason(error)}); "
             f"delete it, so that it is downloaded again, or put the publisher's file there"
         ) from error
-
-
-def _identity(request: Request, sources: Iterable[Path], version: int) -> str:
-    """A digest of the preprocessing's version and of each source file's relative path, size and time of change."""
-    files = (file for s in sources for file in ([s] if s.is_file() else sorted(p for p in s.rglob("*") if p.is_file())))
-    stats = [(os.path.relpath(f, request.data_dir), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(json.dumps([version, stats]).encode()).hexdigest()
-
-
-def cached(
-    request: Request,
-    sources: Iterable[Path],
-    version: int,
-    build: Callable[[], dict[str, Tensor]],
-    *,
-    both_protocols: bool = False,
-) -> dict[str, Tensor]:
-    """The tensors that `build()` makes of the files (or folders of files) `sources`, from the cache if nothing changed.
-
-    There is one safetensors file per dataset and protocol (per dataset with `both_protocols`) in the `tensors` folder
-    of the cache; it is replaced when a source's path, size or time of change, or `version`, the number of the
-    preprocessing, differs. A `build` that raises leaves it as it was. Raises `InputError` if the cache cannot be
-    written.
-    """
-    identity = _identity(request, sources, version)
-    protocol = "both" if both_protocols else request.protocol
-    path = cache_folder() / "tensors" / f"{request.name}-{protocol}.safetensors"
-    with suppress(OSError, SafetensorError), safe_open(path, "pt") as file:
-        if (file.metadata() or {}).get("identity") == identity:
-            return load_file(path)
-    tensors = {name: tensor.contiguous() for name, tensor in build().items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"identity": identity})
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{request.name}: the cache '{path.parent}' cannot be written ({_reason(error)}); "
-            f"name another folder in the environment variable KANBEFAIR_CACHE"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return tensors

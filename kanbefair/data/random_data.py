@@ -1,4 +1,4 @@
-"""Random tensors in the sizes of a dataset, to measure time with where the data are not at hand; nothing can be learned."""
+"""Random tensors in the sizes of a dataset, to measure time where the data are missing. They cannot be learned."""
 
 import re
 
@@ -12,16 +12,23 @@ PATTERN = r"Random_(grey|colour|numbers)_(\d+)_(\d+)_(\d+)_(\d+)"
 
 @register("Random_kind_train_test_inputs_classes", domain="tabular", pattern=PATTERN)
 def stand_in(request: Request) -> Task:
-    """`Random_grey_60000_10000_784_10`: normalised pixels, 60,000 training and 10,000 test rows of 784 inputs, 10 classes;
-    `Random_colour_…`: uint8 pixels, normalised when used; `Random_numbers_…`: float32 in (−1, 1); 0 classes: one number is
-    predicted. No validation part under any protocol."""
+    """A dataset whose name states its kind and sizes, for instance `Random_grey_60000_10000_784_10`.
+
+    The sizes are rows of the training part, rows of the test part, inputs, and classes. With 0 classes the target is
+    one number. There is no validation part under either protocol.
+
+    - `grey`: float32 pixels of mean 0 and standard deviation 1;
+    - `colour`: uint8 pixels, normalised when they are used;
+    - `numbers`: float32 in (−1, 1).
+    """
     kind, *sizes = re.fullmatch(PATTERN, request.name).groups()
     train, test, inputs, classes = map(int, sizes)
     generator = torch.Generator().manual_seed(0)
     rows = train + test
-    x, moments = 2 * torch.rand(rows, inputs, generator=generator) - 1, {}
+    x = 2 * torch.rand(rows, inputs, generator=generator) - 1
+    moments = {}
     if kind == "grey":
-        x *= 3**0.5  # deviation 1
+        x *= 3**0.5  # now the standard deviation is 1
     elif kind == "colour":
         x = torch.randint(256, (rows, inputs), generator=generator, dtype=torch.uint8)
         moments = {"mean": torch.full((inputs,), 0.5), "std": torch.full((inputs,), 0.3)}

@@ -16,7 +16,11 @@ DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
 
 @dataclass(frozen=True)
 class Request:
-    """What a loader is asked for: the dataset's name, the protocol, the run's seed and the folder with real data."""
+    """What a loader is asked for.
+
+    `name` is the dataset's name, `protocol` one of `PROTOCOLS`, `seed` the run's seed and `data_dir` the folder with
+    the real datasets.
+    """
 
     name: str
     protocol: str
@@ -26,9 +30,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A registered dataset: its domain, whether its files ship with the package, and the function that loads it.
+    """A registered dataset.
 
-    A family of datasets has a `pattern` that its members' names match; its own name stands for them all.
+    `domain` is one of `DOMAINS`, `embedded` says whether its files ship with the package, and `loader` loads it. A
+    family of datasets has a `pattern`, a regular expression for its members' names; `name` then stands for them all.
     """
 
     name: str
@@ -42,7 +47,10 @@ _DATASETS: dict[str, Dataset] = {}
 
 
 def register(*names: str, domain: str, embedded: bool = False, pattern: str | None = None) -> Callable:
-    """Decorate a loader `Request -> Task` so that `load` finds it under each of `names`, and names like `pattern`."""
+    """A decorator for a loader `Request -> Task`, which `load` then finds under each of `names`.
+
+    The other arguments are those of `Dataset`. Raises `InputError` for an unknown domain.
+    """
     choose("domain", domain, DOMAINS)
 
     def add(loader: Callable[[Request], Task]) -> Callable[[Request], Task]:
@@ -54,7 +62,11 @@ def register(*names: str, domain: str, embedded: bool = False, pattern: str | No
 
 
 def names(domain: str | None = None, embedded: bool | None = None) -> list[str]:
-    """Registered names, optionally of one domain, or only those whose files do (or do not) ship with the package."""
+    """The registered names in the order of registration.
+
+    `domain` keeps the names of one domain. `embedded` keeps those whose files do (True) or do not (False) ship with
+    the package. None keeps all.
+    """
     return [
         d.name
         for d in _DATASETS.values()
@@ -63,7 +75,10 @@ def names(domain: str | None = None, embedded: bool | None = None) -> list[str]:
 
 
 def dataset(name: str) -> Dataset:
-    """The registered dataset of that name; `InputError` with the nearest name if there is none."""
+    """The registered dataset `name`, which may be a member of a family.
+
+    Raises `InputError` that offers the nearest name if there is none.
+    """
     for family in _DATASETS.values():
         if family.pattern and re.fullmatch(family.pattern, name):
             return replace(family, name=name)
@@ -71,12 +86,14 @@ def dataset(name: str) -> Dataset:
 
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:
-    """Load a dataset as tensors.
+    """Load a dataset as tensors. Missing files are downloaded where that is possible.
 
-    `protocol="published"` preprocesses as the paper's files do, without a validation part; `"fair"` sees only the
-    training part when it scales and codes, and holds out a validation part. `seed` matters only where the paper draws
-    the data itself from the run's seed (symbolic functions, published). Raises `InputError` for an unknown name, a
-    missing data folder, or missing or damaged files.
+    `data_dir` is the folder with the real datasets (see `data_folder`). Under the protocol `published` the data are
+    preprocessed as in the paper's files, and there is no validation part. Under `fair` a validation part is held out,
+    and scaling and coding use the rows that are trained on. `seed` matters where the paper draws the data from the
+    run's seed: for symbolic functions under `published`.
+
+    Raises `InputError` for an unknown name or protocol, a missing data folder, and missing or damaged files.
     """
     entry = dataset(name)
     choose("protocol", protocol, PROTOCOLS)

@@ -1,4 +1,6 @@
-"""Symbolic functions of two (or one) variables, computed when asked for (protocol.md: Datasets, Symbolic)."""
+"""Symbolic functions of one or two variables, computed when they are loaded (docs/protocol.md, Datasets)."""
+
+from collections.abc import Callable
 
 import numpy
 import torch
@@ -8,10 +10,14 @@ from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task
 
 ROWS = 1000
+"""Rows of each part."""
+
 FAIR_SEED = 20240723
+"""Seeds the points under the `fair` protocol, which are the same for every run."""
 
 
-def _sph_harm(degree: int):
+def _sph_harm(degree: int) -> Callable:
+    """The real part of the spherical harmonic of order 0, as a function of azimuth u and polar angle v in radians."""
     return lambda u, v: special.sph_harm_y(degree, 0, v, u).real
 
 
@@ -30,31 +36,38 @@ PLANE = {
     "Special_yv_bounded": lambda u, v: special.yvp(u, 0.5 + v),
     "Special_kv_bounded": lambda u, v: special.kvp(u, 0.5 + v),
 }
-"""Functions of x ~ U(0,1)². yv, kv, jv and iv are first derivatives, as in the paper's files. The bounded variants keep
-the singularity at 0 out by taking the second argument from [0.5, 1.5]; they are this package's own."""
+"""Functions of (u, v), each uniform in (0, 1).
+
+jv, yv, kv and iv are first derivatives, as in the paper's files. yv and kv have a singularity at v = 0. The bounded
+variants avoid it with a second argument in (0.5, 1.5); they are this package's own.
+"""
 
 LINE = {
     "Special_1d_poisson": lambda x: numpy.exp2(x + 4) / special.gamma(x + 5),
     "Special_1d_gelu": lambda x: x * special.ndtr(x),
 }
-"""Functions of x ~ U(-4, 4)."""
+"""Functions of x, uniform in (-4, 4)."""
 
 
-def _draws(name: str, request: Request, parts: int) -> list[numpy.ndarray]:
-    if name in PLANE:
-        seed = request.seed if request.protocol == "published" else FAIR_SEED
+def _draws(request: Request, parts: int) -> list[numpy.ndarray]:
+    """The points of each part, float64 (ROWS, variables), from the generators that the paper's files use."""
+    seed = request.seed if request.protocol == "published" else FAIR_SEED
+    if request.name in PLANE:
         generator = numpy.random.RandomState(seed)
         return [generator.rand(ROWS, 2) for _ in range(parts)]
-    generator = torch.Generator().manual_seed(request.seed if request.protocol == "published" else FAIR_SEED)
+    generator = torch.Generator().manual_seed(seed)
     return [torch.rand(ROWS, 1, generator=generator).numpy().astype(float) * 8 - 4 for _ in range(parts)]
 
 
 @register(*PLANE, *LINE, domain="symbolic", embedded=True)
 def symbolic(request: Request) -> Task:
-    """1000 train and 1000 test points; `published` draws them from the run's seed (train, then test), `fair` always
-    draws the same ones (train, test, then 1000 more for validation)."""
+    """A symbolic function at 1000 points in each part.
+
+    `published` draws the points from the run's seed, first train, then test. `fair` always draws the same points, in
+    the order train, test, validation.
+    """
     published = request.protocol == "published"
-    draws = _draws(request.name, request, parts=2 if published else 3)
+    draws = _draws(request, parts=2 if published else 3)
     function = (PLANE | LINE)[request.name]
     xs = [torch.from_numpy(x).float() for x in draws]
     ys = [torch.from_numpy(function(*x.T)[:, None]).float() for x in draws]

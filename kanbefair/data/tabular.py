@@ -1,4 +1,7 @@
-"""Tabular datasets: scikit-learn's, which ship with it, and the paper's UCI sets and Titanic (protocol.md: Tabular)."""
+"""Tabular datasets: two of scikit-learn's, which ship with it, and the paper's UCI sets and Titanic.
+
+docs/protocol.md, Datasets, says how the paper's files preprocess and split them.
+"""
 
 import os
 import string
@@ -16,16 +19,18 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, reading, require
+from kanbefair.data.bean_gaps import complete_beans
+from kanbefair.data.files import reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
+from kanbefair.data.tensor_cache import cached
 
 SKLEARN = {"WineRecognition": datasets.load_wine, "BreastCancer": datasets.load_breast_cancer}
 
 
 @register(*SKLEARN, domain="tabular", embedded=True)
 def sklearn_table(request: Request) -> Task:
-    """scikit-learn's wine recognition and breast cancer tables; one fifth, in class proportion, is the test part."""
+    """scikit-learn's wine recognition and breast cancer tables. One fifth, in class proportion, is the test part."""
     x, y = SKLEARN[request.name](return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
@@ -33,8 +38,13 @@ def sklearn_table(request: Request) -> Task:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table's number of classes and input columns (as the paper's files state them) and rows (None: no file seen)."""
+class TableFile:
+    """What is known of a table's file.
+
+    `classes` and `inputs` are the numbers of classes and of input columns, as the paper's files state them. `rows` is
+    the number of rows, None for tables whose file we have not seen. `uci` is the number in the UCI repository, None
+    for a table from elsewhere.
+    """
 
     classes: int
     inputs: int
@@ -43,60 +53,33 @@ class Table:
 
 
 TABLES = {
-    "Abalone": Table(28, 8, 4_177, uci=1),
-    "Income": Table(2, 14, 48_842, uci=2),
-    "Mushroom": Table(2, 22, uci=73),
-    "Spam": Table(2, 57, 4_601, uci=94),
-    "Telescope": Table(2, 10, 19_020, uci=159),
-    "Wine": Table(7, 11, 6_497, uci=186),
-    "Bank": Table(2, 16, 45_211, uci=222),
-    "Card": Table(2, 23, 30_000, uci=350),
-    "Dota": Table(2, 115, uci=367),
-    "Rice": Table(2, 7, 3_810, uci=545),
-    "Bean": Table(7, 16, 13_611, uci=602),
-    "Student": Table(3, 36, 4_424, uci=697),
-    "Toxicity": Table(2, 1_203, uci=728),
-    "Darwin": Table(2, 451, uci=732),
-    "Titanic": Table(2, 9, 891),
+    "Abalone": TableFile(28, 8, 4_177, uci=1),
+    "Income": TableFile(2, 14, 48_842, uci=2),
+    "Mushroom": TableFile(2, 22, uci=73),
+    "Spam": TableFile(2, 57, 4_601, uci=94),
+    "Telescope": TableFile(2, 10, 19_020, uci=159),
+    "Wine": TableFile(7, 11, 6_497, uci=186),
+    "Bank": TableFile(2, 16, 45_211, uci=222),
+    "Card": TableFile(2, 23, 30_000, uci=350),
+    "Dota": TableFile(2, 115, uci=367),
+    "Rice": TableFile(2, 7, 3_810, uci=545),
+    "Bean": TableFile(7, 16, 13_611, uci=602),
+    "Student": TableFile(3, 36, 4_424, uci=697),
+    "Toxicity": TableFile(2, 1_203, uci=728),
+    "Darwin": TableFile(2, 451, uci=732),
+    "Titanic": TableFile(2, 9, 891),
 }
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
 VERSION = 1
-"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+"""Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
 ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
-"""What the paper's files strip from both ends of a text of a UCI set."""
-
-
-BEAN_PERIMETERS = {1523: 751.259, 6354: 913.848, 6516: 918.682}
-"""Perimeters (pixels) of the three rows of UCI set 602 in which a copy with gaps lacks both perimeter and roundness."""
-
-
-def complete_beans(x: pandas.DataFrame) -> pandas.DataFrame:
-    """The input columns of UCI set 602 with the gaps filled that its columns' definitions fill.
-
-    The publisher's table has none, but a copy with 756 empty cells goes about. Shapes are defined by each other (UCI,
-    set 602): equivalent diameter √(4·area/π), compactness its ratio to the major axis, solidity area/convex area,
-    roundness 4π·area/perimeter². Rounded as the publisher rounds, the filled table returns the authors' released rows.
-    """
-    pi = numpy.pi
-    x = x.copy()
-    formulas = (
-        ("Area", lambda: pi / 4 * x["EquivDiameter"] ** 2, 0),
-        ("Area", lambda: x["Solidity"] * x["ConvexArea"], 0),
-        ("EquivDiameter", lambda: numpy.sqrt(4 * x["Area"] / pi), 7),
-        ("MajorAxisLength", lambda: x["EquivDiameter"] / x["Compactness"], 7),
-        ("Solidity", lambda: x["Area"] / x["ConvexArea"], 9),
-        ("Perimeter", lambda: numpy.sqrt(4 * pi * x["Area"] / x["roundness"]), 3),
-        ("Perimeter", lambda: pandas.Series(BEAN_PERIMETERS), 3),
-        ("roundness", lambda: 4 * pi * x["Area"] / x["Perimeter"] ** 2, 9),
-    )
-    for column, formula, digits in formulas:
-        x[column] = x[column].fillna(formula().round(digits))
-    return x
+"""The characters that the paper's files strip from both ends of a text of a UCI set."""
 
 
 def _download_uci(number: int, path: Path) -> None:
+    """Save UCI set `number` as the CSV file `path`, target last. The file appears when it is complete."""
     from ucimlrepo import fetch_ucirepo
 
     with tqdm(total=1, desc=f"UCI dataset {number}", unit="table") as bar:
@@ -109,34 +92,40 @@ def _download_uci(number: int, path: Path) -> None:
 
 
 def _texts(column: pandas.Series, request: Request) -> pandas.Series:
-    """A column as texts, a missing one as 'nan'; those of UCI sets in lower case, punctuation off both ends."""
+    """A column as texts, a missing one as 'nan'. Those of UCI sets come in lower case without `ENDS` at both ends."""
     texts = column.fillna("nan").astype(str)
     return texts if request.name == "Titanic" else texts.str.lower().str.strip(ENDS)
 
 
 def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series]:
-    """Input columns and the target column, checked against the publisher's shape."""
-    table = TABLES[request.name]
+    """The input columns and the target column as texts, checked against the publisher's shape.
+
+    Raises `InputError` if the file cannot be read or has another shape.
+    """
+    known = TABLES[request.name]
     with reading(request, path):
         frame = pandas.read_csv(path)
         if request.name == "Titanic":
-            y, x = frame["Survived"], frame.drop(columns=["PassengerId", "Survived", "Name"])
+            x = frame.drop(columns=["PassengerId", "Survived", "Name"])
+            y = frame["Survived"]
         else:
-            y, x = frame.iloc[:, -1], frame.iloc[:, :-1]
+            x = frame.iloc[:, :-1]
+            y = frame.iloc[:, -1]
         if y.isna().any():
             raise ValueError(f"row {y.isna().argmax() + 1} has no target")
         y = _texts(y, request)
         shape = {"rows": len(x), "input columns": x.shape[1], "classes": y.nunique()}
-        for (what, found), known in zip(shape.items(), (table.rows, table.inputs, table.classes), strict=True):
-            if known not in (None, found):
-                raise ValueError(f"it has {found:,} {what}, the publisher's {known:,}")
+        for (what, found), stated in zip(shape.items(), (known.rows, known.inputs, known.classes), strict=True):
+            if stated not in (None, found):
+                raise ValueError(f"it has {found:,} {what}, the publisher's {stated:,}")
         return complete_beans(x) if request.name == "Bean" else x, y
 
 
 def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.ndarray:
-    """Text columns as the number of the text's first appearance in the rows `seen`, one more for texts not seen there.
+    """The input columns as numbers: float64 (rows, columns).
 
-    Missing numbers are 0. Returns float64 (rows, columns).
+    The texts of a column are numbered in the order of their first appearance in the rows `seen`, sorted row numbers.
+    A text that is not there gets the next number. A missing number is 0.
     """
     columns = []
     for _, column in x.items():
@@ -151,6 +140,7 @@ def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.
 
 
 def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
+    """Inputs, float32 (rows, columns), and class numbers, int64 (rows,), of the train and the test part."""
     x, y = _read(request, path)
     labels = torch.from_numpy(pandas.factorize(y)[0]).long()
     train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
@@ -162,6 +152,7 @@ def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
 
 
 def _load(request: Request, path: Path) -> Task:
+    """The task of the table in the file `path`, through the tensor cache."""
     t = cached(request, [path], VERSION, partial(_tensors, request, path))
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
     classes = TABLES[request.name].classes
@@ -170,11 +161,13 @@ def _load(request: Request, path: Path) -> Task:
 
 @register(*UCI, domain="tabular")
 def uci(request: Request) -> Task:
-    """A UCI set from `uci/<id>.csv` (header row, target last), which ucimlrepo fetches if it is missing.
+    """A UCI set from `uci/<id>.csv` (header row, target last), which ucimlrepo downloads if it is missing.
 
-    Both protocols split by the paper's rule and number the classes by first appearance in the file. `published` codes
-    texts and scales over all rows, test rows among them, as the paper's files do; `fair` over the rows that are
-    trained on. Raises `InputError` if the file is missing or has not the publisher's shape.
+    Both protocols split by the paper's rule (`index_split`) and number the classes by first appearance in the file.
+    `published` codes texts and scales with all rows, test rows included, as the paper's files do. `fair` does so with
+    the rows that are trained on.
+
+    Raises `InputError` if the file is missing or does not have the publisher's shape.
     """
     number = TABLES[request.name].uci
     hint = f"save UCI dataset {number} (archive.ics.uci.edu) there as CSV with a header row and the target last"
@@ -183,7 +176,12 @@ def uci(request: Request) -> Task:
 
 @register("Titanic", domain="tabular")
 def titanic(request: Request) -> Task:
-    """Kaggle's Titanic from `Titanic/train.csv`, without names and passenger numbers; coded, scaled and split as the
-    UCI sets are, but for texts compared as they stand and a split of its own 891 rows."""
+    """Kaggle's Titanic from `Titanic/train.csv`, without names and passenger numbers.
+
+    It is coded and scaled as the UCI sets are, with two differences: texts are compared as they stand, and the split
+    is that of its own 891 rows.
+
+    Raises `InputError` if the file is missing or does not have the publisher's shape.
+    """
     hint = "Kaggle wants a log-in: take train.csv from its competition 'titanic' and put it there"
     return _load(request, require(request, "Titanic/train.csv", hint=hint))

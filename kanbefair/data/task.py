@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 import numpy
 import torch
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 VALIDATION_SHARE = 0.2
+"""The share of the training rows that the `fair` protocol holds out for validation."""
+
 SPLIT_SPAN = 100_000
+"""How many row numbers the paper's rule splits (`index_split`)."""
+
 PARTS = ("train", "valid", "test")
 
 
@@ -17,11 +22,19 @@ PARTS = ("train", "valid", "test")
 class Task:
     """Train, validation and test tensors of one dataset under one protocol.
 
-    Inputs `x_*` have shape (N, features), float32; uint8 inputs are scaled to [0, 1] and then by `mean` and `std` when
-    they are used; text inputs are int32 token numbers (N, longest text), -1 where a text has ended. Targets `y_*` are
-    int64 class numbers (N,) when `metric` is "accuracy", float32 (N, outputs) when it is "mae"; (S, N, outputs) where each
-    run of a stack has targets of its own (`together`). The `published` protocol has no validation part: `x_valid` and
-    `y_valid` then have no rows.
+    `name` and `domain` are the dataset's. `output_size` is the number of classes or of predicted numbers.
+
+    Inputs `x_*` have shape (N, features), of one of three kinds:
+    - float32: the network sees them as they are;
+    - uint8: divided by 255, then normalised with `mean` and `std` (features,), float32, when they are used;
+    - int32: the token numbers of texts, (N, longest text), -1 where a text has ended. `vocabulary_size` is the number
+      of different tokens, and None for other inputs.
+
+    Targets `y_*` depend on `metric`:
+    - "accuracy": int64 class numbers (N,);
+    - "mae": float32 (N, outputs), or (S, N, outputs) where each of the S runs of a stack has its own (`together`).
+
+    The `published` protocol has no validation part: `x_valid` and `y_valid` then have no rows.
     """
 
     name: str
@@ -49,11 +62,14 @@ class Task:
         return [part for part in PARTS if len(self.part(part)[0])]
 
     def part(self, part: str) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of "train", "valid" or "test"."""
+        """Inputs and targets of `part`: "train", "valid" or "test"."""
         return getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
 
     def inputs(self, x: Tensor) -> Tensor:
-        """What the network sees of rows of `x_*`: uint8 scaled and normalised, texts cut to the longest of the rows."""
+        """What the network sees of `x`, some rows of `x_*`.
+
+        uint8 inputs come scaled and normalised, as float32. Texts come without the columns in which all have ended.
+        """
         if x.dtype == torch.int32:
             return x[..., : max(int((x >= 0).sum(-1).max()), 1)]
         if x.dtype != torch.uint8:
@@ -68,9 +84,10 @@ class Task:
 
 
 def together(tasks: Sequence[Task]) -> Task | None:
-    """One task for a stack of runs, run s learning what `tasks[s]` asks; None where inputs or kinds of target differ.
+    """One task for a stack of S runs, in which run s learns the targets of `tasks[s]`.
 
-    Tasks of numbers get targets (S, N, outputs). Of classes only the very same task can be shared.
+    If all are the same object, it is returned. Different tasks are joined if they predict numbers and have equal
+    inputs; the targets are then (S, N, outputs). In all other cases None is returned.
     """
     first = tasks[0]
     if all(task is first for task in tasks):
@@ -83,16 +100,21 @@ def together(tasks: Sequence[Task]) -> Task | None:
 
 
 def targets_at(y: Tensor, rows: Tensor) -> Tensor:
-    """Targets of the row numbers (B,) or (S, B): (B, …) or (S, B, …), from y (N, …) or, a target per run, (S, N, outputs)."""
+    """The targets of a batch of B rows, for one run or for S runs.
+
+    `y` is (N,) or (N, outputs) if all runs share the targets, and (S, N, outputs) if each run has its own. `rows` are
+    row numbers: (B,) if all runs share them, else (S, B). The result is (B, …) if both are shared, else (S, B, …).
+    """
     if y.dim() < 3:
         return y[rows]
     return y[:, rows] if rows.dim() == 1 else y[torch.arange(len(y), device=y.device).unsqueeze(1), rows]
 
 
 def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
-    """Row numbers (fit, valid) that hold out `VALIDATION_SHARE` of the training rows, always the same ones.
+    """Row numbers (fit, valid), sorted int64, of the training rows with targets `y_train`.
 
-    Classes are held out in proportion where each has at least two rows.
+    "valid" is a share `VALIDATION_SHARE`, the same rows at every call. If `y_train` are class numbers and each class
+    has at least two rows, classes are held out in proportion.
     """
     rows = numpy.arange(len(y_train))
     labels = y_train.numpy() if y_train.dtype == torch.int64 else None
@@ -103,20 +125,23 @@ def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def index_split(rows: int, span: int = SPLIT_SPAN) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Row numbers (train, test) by the paper's rule for sets without a split of their own: the numbers below `span` are split
-    4 to 1 in a fixed random order, and those that the set has are kept (protocol.md: Datasets)."""
+    """Row numbers (train, test) by the paper's rule for sets without a split of their own (docs/protocol.md, Datasets).
+
+    The numbers below `span` are split 4 to 1 in a fixed random order. A set of `rows` rows keeps the numbers that it
+    has; rows from number `span` on are in neither part.
+    """
     train, test = train_test_split(numpy.arange(span), test_size=0.2, random_state=42)
     return train[train < rows], test[test < rows]
 
 
 def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each column, 1 where a column is constant."""
-    std = x.std(dim=0, correction=0)
-    return x.mean(dim=0), torch.where(std > 0, std, torch.ones_like(std))
+    """Mean and standard deviation of each column of x (N, features), 1 where a column is constant: float64 (features,)."""
+    scaler = StandardScaler().fit(x.numpy())
+    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
 
 
 def overall_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """One mean and one standard deviation for all values, as the paper normalises images."""
+    """One mean and one standard deviation for all values of x, as the paper normalises images: two tensors ()."""
     return x.mean(), x.std(correction=0)
 
 
@@ -130,19 +155,25 @@ def make_task(
     moments: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
     **fields,
 ) -> Task:
-    """Build a `Task` from a train and a test part; under the `fair` protocol a validation part is held out of train.
+    """Build a `Task` from a train and a test part, each a pair of inputs and targets as in `Task`.
 
-    `moments` gives the mean and standard deviation to normalise with; it is shown only the rows that are trained on.
-    `fields` are further fields of `Task`; `metric` defaults to accuracy for int64 targets, else to mean absolute error.
+    Under the protocol `fair` a validation part is held out of the train part (`validation_split`). `moments` gives the
+    mean and the standard deviation to normalise all parts with (`feature_moments`). It sees only the rows that are
+    trained on, as float64. Without it inputs stay as they are.
+
+    `fields` are further fields of `Task`. The default of `metric` is "accuracy" for int64 targets, else "mae". The
+    default of `output_size` is the number of classes or of target columns.
     """
     x, y = train
+    x_test, y_test = test
     fit, valid = validation_split(y) if protocol == "fair" else (torch.arange(len(y)), torch.arange(0))
     if moments is not None:
         mean, std = moments(x[fit].double())
-        x, test = ((x - mean) / std).float(), (((test[0] - mean) / std).float(), test[1])
+        x = ((x - mean) / std).float()
+        x_test = ((x_test - mean) / std).float()
     classification = y.dtype == torch.int64
     fields.setdefault("metric", "accuracy" if classification else "mae")
-    fields.setdefault("output_size", int(max(y.max(), test[1].max())) + 1 if classification else y.shape[1])
+    fields.setdefault("output_size", int(max(y.max(), y_test.max())) + 1 if classification else y.shape[1])
     return Task(
         name=name,
         domain=domain,
@@ -150,7 +181,7 @@ def make_task(
         y_train=y[fit],
         x_valid=x[valid],
         y_valid=y[valid],
-        x_test=test[0],
-        y_test=test[1],
+        x_test=x_test,
+        y_test=y_test,
         **fields,
     )

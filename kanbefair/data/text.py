@@ -1,4 +1,7 @@
-"""Text datasets. A text is the numbers of its word tokens, numbered by a vocabulary of the rows trained on."""
+"""Text datasets. A text is cut into word tokens, which the vocabulary of the training part numbers.
+
+docs/protocol.md, Datasets, lists the paper's sets.
+"""
 
 import csv
 import gzip
@@ -14,25 +17,31 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kanbefair.data.files import cached, fetch, fetch_archive, reading, require
+from kanbefair.data.files import fetch, fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import PARTS, Task, index_split, validation_split
+from kanbefair.data.tensor_cache import cached
 
 VERSION = 1
-"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+"""Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
 UNKNOWN = "<unk>"
+"""The token that stands for words outside the vocabulary."""
+
 LIBRARIES = ("numpy", "scipy", "sklearn", "pandas")
+"""The classes of Docstrings in the order of their numbers."""
+
 DOCSTRING_TOKENS = 80
-"""Tokens of a docstring that are kept; one docstring in a hundred has more."""
+"""The number of tokens of a docstring that are kept. One docstring in a hundred has more."""
 
 Rows = tuple[list[str], list[int]]
 """Texts and their class numbers."""
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-cased words and punctuation marks, as torchtext's "basic_english" cuts them: quotation marks, colons,
-    semicolons and line breaks in HTML are dropped.
+    """The lower-cased words and punctuation marks of a text, cut as torchtext's "basic_english" does.
+
+    Double quotation marks, colons, semicolons and HTML's line breaks are dropped.
 
     >>> tokens('It\\'s "well-known": 3.5!')
     ['it', "'", 's', 'well-known', '3', '.', '5', '!']
@@ -41,18 +50,23 @@ def tokens(text: str) -> list[str]:
 
 
 def vocabulary(texts: Iterable[list[str]], least_count: int = 1) -> dict[str, int]:
-    """Token -> number: `<unk>` is 0, then the tokens seen at least `least_count` times, the most frequent first."""
+    """The number of each token: 0 is `<unk>`, then come the tokens of `texts`, the most frequent first.
+
+    Tokens seen fewer than `least_count` times are left out. Equally frequent tokens are in alphabetical order.
+    """
     counts = Counter(chain.from_iterable(texts))
     known = sorted((token for token in counts if counts[token] >= least_count), key=lambda token: (-counts[token], token))
     return {token: number for number, token in enumerate([UNKNOWN, *(token for token in known if token != UNKNOWN)])}
 
 
 def encode(parts: dict[str, Rows], least_count: int = 1, longest: int | None = None) -> dict[str, Tensor]:
-    """The parts "train", "valid" and "test" as tensors, with the vocabulary of the part "train"; of each text only the
-    first `longest` tokens are taken.
+    """The parts "train", "valid" and "test" as tensors, coded by the vocabulary of the part "train".
 
-    For each part `tokens_*` int32 holds the token numbers of all its texts end to end, `lengths_*` int64 how many each
-    text has, `y_*` int64 the classes; `vocabulary_size` is int64 ().
+    The vocabulary has the tokens seen at least `least_count` times. Of each text the first `longest` tokens are taken,
+    all if it is None.
+
+    Of each part there are `tokens_*`, int32 (tokens,), the token numbers of all texts end to end; `lengths_*`, int64
+    (N,), the number of tokens of each text; and `y_*`, int64 (N,), the classes. `vocabulary_size` is int64 ().
     """
     cut = {part: [tokens(text)[:longest] for text in texts] for part, (texts, _) in parts.items()}
     numbers = vocabulary(cut["train"], least_count)
@@ -66,7 +80,11 @@ def encode(parts: dict[str, Rows], least_count: int = 1, longest: int | None = N
 
 
 def pad(numbers: Tensor, lengths: Tensor) -> Tensor:
-    """Texts that lie end to end in `numbers` as int32 (N, length of the longest text), -1 where a text has ended."""
+    """The texts as rows: int32 (N, length of the longest text, at least 1), -1 where a text has ended.
+
+    `numbers`, int32 (tokens,), holds the token numbers of all texts end to end, `lengths`, int64 (N,), how many each
+    text has. torch's `pad_sequence` gives the same tensor 4 to 16 times as slowly, and fails where there is no text.
+    """
     width = max(int(lengths.max()), 1) if len(lengths) else 1
     padded = torch.full((len(lengths), width), -1, dtype=torch.int32)
     padded[torch.arange(width) < lengths[:, None]] = numbers
@@ -88,17 +106,18 @@ def text_task(request: Request, tensors: dict[str, Tensor], classes: int) -> Tas
 
 
 def docstring_rows() -> list[tuple[str, str, str, str]]:
-    """(part, library, module, text) of every docstring that ships with the package."""
+    """Part, library, module and text of each docstring that ships with the package."""
     packed = files("kanbefair.data").joinpath("embedded", "docstrings.tsv.gz").read_bytes()
     return [tuple(line.split("\t")) for line in gzip.decompress(packed).decode().split("\n")]
 
 
 @register("Docstrings", domain="text", embedded=True)
 def docstrings(request: Request) -> Task:
-    """Which library does a docstring come from: numpy, scipy, scikit-learn or pandas? (scripts/make_docstrings.py)
+    """Which library does a docstring come from: numpy, scipy, scikit-learn or pandas?
 
-    880 of each, library names removed; no module has docstrings in two parts. `fair` holds out the file's validation
-    part, `published` trains on it too. Words that occur once among the texts trained on are unknown.
+    There are 880 of each, without the libraries' names (scripts/make_docstrings.py). No module has docstrings in two
+    parts. `fair` holds out the file's validation part, `published` trains on it too. Words that occur once among the
+    texts trained on are unknown.
     """
     parts: dict[str, Rows] = {part: ([], []) for part in PARTS}
     for part, library, _, text in docstring_rows():
@@ -108,12 +127,18 @@ def docstrings(request: Request) -> Task:
     return text_task(request, encode(parts, least_count=2, longest=DOCSTRING_TOKENS), len(LIBRARIES))
 
 
-@dataclass(frozen=True)
-class Table:
-    """A publisher's file in the data directory: a text and its class on every row.
+@dataclass(frozen=True, kw_only=True)
+class TextFile:
+    """A publisher's file, with a text and its class on every row.
 
-    `label` and `text` are column numbers (the texts of several columns are joined by blanks), `classes` are the labels
-    as they are written, in the order of the class numbers, `download` the address and its MD5 sum.
+    - `path`: its place in the data directory;
+    - `rows`, `columns`: how many it has;
+    - `label`: the number of the column with the class;
+    - `text`: the columns with the text, joined by blanks;
+    - `classes`: the labels as they are written, in the order of the class numbers;
+    - `header`: whether the first row names the columns;
+    - `tabs`: whether tabs separate the columns, without quotation marks; else it is CSV;
+    - `download`: address and checksum of this file alone, None if it has no address of its own.
     """
 
     path: str
@@ -128,17 +153,18 @@ class Table:
 
 
 AG_NEWS_ADDRESS = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
-COLA_ADDRESS, COLA_MD5 = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip", "9f6d88c3558ec424cd9d66ea03589aba"
+COLA_ADDRESS = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
+COLA_CHECKSUM = "md5:9f6d88c3558ec424cd9d66ea03589aba"
 
 AG_NEWS = {
-    part: Table(
-        f"AG_NEWS/{part}.csv",
-        rows,
-        3,
-        0,
-        slice(1, 3),
-        ("1", "2", "3", "4"),
-        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", md5),
+    part: TextFile(
+        path=f"AG_NEWS/{part}.csv",
+        rows=rows,
+        columns=3,
+        label=0,
+        text=slice(1, 3),
+        classes=("1", "2", "3", "4"),
+        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", f"md5:{md5}"),
     )
     for part, rows, md5 in (
         ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"),
@@ -146,28 +172,47 @@ AG_NEWS = {
     )
 }
 COLA = {
-    part: Table(f"CoLA/raw/{name}.tsv", rows, 4, 1, slice(3, 4), ("0", "1"), tabs=True)
+    part: TextFile(
+        path=f"CoLA/raw/{name}.tsv",
+        rows=rows,
+        columns=4,
+        label=1,
+        text=slice(3, 4),
+        classes=("0", "1"),
+        tabs=True,
+    )
     for part, name, rows in (
         ("train", "in_domain_train", 8_551),
         ("valid", "in_domain_dev", 527),
         ("test", "out_of_domain_dev", 516),
     )
 }
-IMDB = Table("IMDb/IMDB Dataset.csv", 50_000, 2, 1, slice(0, 1), ("negative", "positive"), header=True)
+IMDB = TextFile(
+    path="IMDb/IMDB Dataset.csv",
+    rows=50_000,
+    columns=2,
+    label=1,
+    text=slice(0, 1),
+    classes=("negative", "positive"),
+    header=True,
+)
 
 
-def read(request: Request, path: Path, table: Table) -> Rows:
-    """The texts and class numbers of a file; `InputError` if it is not as `table` says."""
+def read(request: Request, path: Path, source: TextFile) -> Rows:
+    """The texts and class numbers of the file `path`.
+
+    Raises `InputError` if it cannot be read or is not as `source` says.
+    """
     texts, labels = [], []
-    form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if table.tabs else {"strict": True}
+    form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if source.tabs else {"strict": True}
     with reading(request, path), path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(islice(csv.reader(file, **form), int(table.header), None), 1):
-            if len(row) != table.columns or row[table.label] not in table.classes:
-                raise ValueError(f"row {number} has not {table.columns} columns with a class of {list(table.classes)}")
-            texts.append(" ".join(row[table.text]))
-            labels.append(table.classes.index(row[table.label]))
-        if len(texts) != table.rows:
-            raise ValueError(f"it has {len(texts):,} rows, the publisher's {table.rows:,}")
+        for number, row in enumerate(islice(csv.reader(file, **form), int(source.header), None), 1):
+            if len(row) != source.columns or row[source.label] not in source.classes:
+                raise ValueError(f"row {number} does not have {source.columns} columns with a class of {list(source.classes)}")
+            texts.append(" ".join(row[source.text]))
+            labels.append(source.classes.index(row[source.label]))
+        if len(texts) != source.rows:
+            raise ValueError(f"it has {len(texts):,} rows, the publisher's {source.rows:,}")
     return texts, labels
 
 
@@ -178,26 +223,33 @@ def take(rows: Rows, numbers: Iterable[int]) -> Rows:
 
 
 def hold_out(request: Request, train: Rows, test: Rows) -> dict[str, Rows]:
-    """The three parts; under the `fair` protocol "valid" is a share of the training rows, else it is empty."""
+    """The parts "train", "valid" and "test" of the two given ones.
+
+    Under the protocol `fair` "valid" is a share of the training rows (`validation_split`), else it is empty.
+    """
     fit, valid = range(len(train[0])), range(0)
     if request.protocol == "fair":
         fit, valid = (rows.tolist() for rows in validation_split(torch.tensor(train[1])))
     return {"train": take(train, fit), "valid": take(train, valid), "test": test}
 
 
-def _download(table: Table, path: Path) -> None:
-    address, md5 = table.download
-    fetch(address, path, md5)
+def _download(source: TextFile, path: Path) -> None:
+    """Download the file to `path`; `OSError` as `fetch` raises it."""
+    address, checksum = source.download
+    fetch(address, path, checksum)
 
 
 @register("AG_NEWS", domain="text")
 def ag_news(request: Request) -> Task:
-    """AG News, titles and descriptions in four classes: 120,000 train and 7,600 test texts (`AG_NEWS/*.csv`)."""
+    """AG News, titles and descriptions in four classes: 120,000 train and 7,600 test texts (`AG_NEWS/*.csv`).
+
+    Raises `InputError` if a file is missing or damaged.
+    """
     hint = f"take it from {AG_NEWS_ADDRESS}"
     hints = {"train": f"{hint}, or use the dataset 'AG_NEWS_test', which is made of the test part", "test": hint}
     paths = {
-        part: require(request, table.path, download=partial(_download, table), hint=hints[part])
-        for part, table in AG_NEWS.items()
+        part: require(request, source.path, download=partial(_download, source), hint=hints[part])
+        for part, source in AG_NEWS.items()
     }
 
     def build() -> dict[str, Tensor]:
@@ -208,41 +260,51 @@ def ag_news(request: Request) -> Task:
 
 @register("AG_NEWS_test", domain="text")
 def ag_news_test(request: Request) -> Task:
-    """The 7,600 texts of AG News's test part alone, split into train and test by `index_split`: a set of this package's
-    own, for places where the train part is not to be had."""
-    table = AG_NEWS["test"]
+    """The 7,600 texts of AG News's test part alone, split into train and test by `index_split`.
+
+    It is this package's own, for machines without the train part. Raises `InputError` if the file is missing or
+    damaged.
+    """
+    source = AG_NEWS["test"]
     hint = f"take it from {AG_NEWS_ADDRESS}"
-    return _split_by_index(request, table, require(request, table.path, download=partial(_download, table), hint=hint))
+    return _split_by_index(request, source, require(request, source.path, download=partial(_download, source), hint=hint))
 
 
 @register("IMDb", domain="text")
 def imdb(request: Request) -> Task:
-    """50,000 film reviews, negative (0) or positive, split by `index_split` (`IMDb/IMDB Dataset.csv`)."""
+    """50,000 film reviews, negative (0) or positive (1), split by `index_split` (`IMDb/IMDB Dataset.csv`).
+
+    Raises `InputError` if the file is missing or damaged.
+    """
     hint = "Kaggle wants a log-in: take 'IMDB Dataset.csv' from its 'IMDB Dataset of 50K Movie Reviews', put it there"
     return _split_by_index(request, IMDB, require(request, IMDB.path, hint=hint))
 
 
-def _split_by_index(request: Request, table: Table, path: Path) -> Task:
-    def build() -> dict[str, Tensor]:
-        rows = read(request, path, table)
-        return encode(hold_out(request, *(take(rows, numbers) for numbers in index_split(table.rows))))
+def _split_by_index(request: Request, source: TextFile, path: Path) -> Task:
+    """The task of the one file `path`, split by the paper's rule, through the tensor cache."""
 
-    return text_task(request, cached(request, [path], VERSION, build), classes=len(table.classes))
+    def build() -> dict[str, Tensor]:
+        rows = read(request, path, source)
+        return encode(hold_out(request, *(take(rows, numbers) for numbers in index_split(source.rows))))
+
+    return text_task(request, cached(request, [path], VERSION, build), classes=len(source.classes))
 
 
 @register("CoLA", domain="text")
 def cola(request: Request) -> Task:
-    """Is a sentence acceptable English (1) or not? (`CoLA/raw/*.tsv`)
+    """Is a sentence acceptable English (1) or not (0)? The files are `CoLA/raw/*.tsv`.
 
-    Trained on the in-domain train part and tested on the out-of-domain dev part, as in the paper; the in-domain dev
-    part is the validation part under the `fair` protocol and unused under `published`.
+    The publisher's in-domain train part is the train part and the out-of-domain dev part the test part, as in the
+    paper. The in-domain dev part is the validation part under the protocol `fair` and unused under `published`.
+
+    Raises `InputError` if a file is missing or damaged.
     """
 
     def download(path: Path) -> None:
-        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_MD5)
+        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_CHECKSUM)
 
     hint = f"unpack {COLA_ADDRESS} and put its files in 'raw' there"
-    paths = {part: require(request, table.path, download=download, hint=hint) for part, table in COLA.items()}
+    paths = {part: require(request, source.path, download=download, hint=hint) for part, source in COLA.items()}
 
     def build() -> dict[str, Tensor]:
         parts = {part: read(request, paths[part], COLA[part]) for part in PARTS}

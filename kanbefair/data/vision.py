@@ -1,5 +1,8 @@
-"""Image datasets: scikit-learn's digits, which ship with it, and the paper's sets through torchvision (protocol.md:
-Vision). Images are flattened channel by channel; grey ones come normalised, colour ones as uint8 with mean and std."""
+"""Image datasets: scikit-learn's digits, which ship with it, and the paper's sets (docs/protocol.md, Datasets).
+
+torchvision reads and downloads the paper's sets, except Tiny ImageNet. Images are flattened channel by channel. Grey
+ones come normalised as float32, colour ones as uint8 with the mean and the standard deviation to normalise them with.
+"""
 
 import gzip
 import os
@@ -19,15 +22,16 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import cached, fetch_archive, reading, require
+from kanbefair.data.files import fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, make_task, overall_moments, validation_split
+from kanbefair.data.tensor_cache import cached
 from kanbefair.errors import InputError
 
 
 @register("Digits", domain="vision", embedded=True)
 def digits(request: Request) -> Task:
-    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; one fifth, in class proportion, is the test part."""
+    """scikit-learn's 1,797 handwritten digits of 8×8 pixels. One fifth, in class proportion, is the test part."""
     x, y = load_digits(return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
@@ -36,9 +40,16 @@ def digits(request: Request) -> Task:
 
 @dataclass(frozen=True)
 class Images:
-    """A set of images: the class of torchvision's that reads it, with the options that choose the train and the test
-    part; its folder in the data directory; its publisher; the number of outputs; mean and standard deviation of each
-    channel of the train part, pixels in [0, 1]; height and width in pixels."""
+    """What is known of a set of images.
+
+    - `kind`: torchvision's class that reads it;
+    - `train`, `test`: the options of that class which choose the part;
+    - `folder`: its place in the data directory;
+    - `publisher`: where its files come from;
+    - `classes`: the number of classes, or of outputs where the paper has more;
+    - `mean`, `std`: those of each channel of the train part, pixels in [0, 1];
+    - `size`: height and width in pixels, to which images are resized.
+    """
 
     kind: str
     train: dict[str, object]
@@ -52,6 +63,7 @@ class Images:
 
 
 def _split(**common: object) -> tuple[dict[str, object], dict[str, object]]:
+    """The options for the train and the test part of a class that tells them apart by `train`."""
     return {"train": True, **common}, {"train": False, **common}
 
 
@@ -107,17 +119,20 @@ IMAGES = {
 }
 
 VERSION = 1
-"""Raise it when the preprocessing below changes: cached tensors are then made anew."""
+"""Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
 
 def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[tuple[object, int]]:
-    """Tiny ImageNet, which torchvision does not know, as its publisher packs it: a folder for each class in `train`,
-    one folder and a list of classes in `val`, which is the test part."""
+    """PIL images and class numbers of one part of Tiny ImageNet, a set that torchvision does not know.
+
+    It lies in the folder `root` as its publisher packs it. `train` has a folder for each class. `val`, which is the
+    test part, has one folder and a list of classes. `download` fetches it first.
+    """
     from torchvision.datasets.folder import default_loader
 
     folder = root / "tiny-imagenet-200"
     if download:
-        fetch_archive("http://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
+        fetch_archive("https://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
     classes = sorted(path.name for path in (folder / "train").iterdir())
     if split == "train":
         found = [(path, name) for name in classes for path in sorted((folder / "train" / name).rglob("*.JPEG"))]
@@ -128,7 +143,10 @@ def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[t
 
 
 def _open(known: Images, path: Path, options: dict[str, object], **more: object) -> Iterable[tuple[object, int]]:
-    """PIL images and class numbers of one part of the set in folder `path`."""
+    """PIL images and class numbers of one part, chosen by `options`, of the set in the folder `path`.
+
+    `more` are further options, such as `download=True`.
+    """
     if known.kind == "TinyImageNet":
         return _tiny_imagenet(path.parent, **options, **more)
     from torchvision import datasets
@@ -137,7 +155,7 @@ def _open(known: Images, path: Path, options: dict[str, object], **more: object)
 
 
 def _download(known: Images, path: Path) -> None:
-    """Let torchvision download both parts; the folder `path` appears only when both are there."""
+    """Let torchvision download both parts. The folder `path` appears when both are there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as root:
         for options in (known.train, known.test):
@@ -147,7 +165,10 @@ def _download(known: Images, path: Path) -> None:
 
 @contextmanager
 def _unpacked(request: Request, path: Path) -> Iterator[Path]:
-    """The folder `path` or, if its files are gzipped as MNIST's publishers pack them, an unpacked copy of it."""
+    """The folder `path` or, if its files are gzipped as MNIST's publishers pack them, an unpacked copy.
+
+    The copy exists inside the block. Raises `InputError` for a file that cannot be unpacked.
+    """
     packed = sorted(path.glob("raw/*.gz"))
     if not packed:
         yield path
@@ -162,7 +183,7 @@ def _unpacked(request: Request, path: Path) -> Iterator[Path]:
 
 
 def _part(known: Images, path: Path, options: dict[str, object], title: str) -> tuple[Tensor, Tensor]:
-    """uint8 pixels (N, channels · size · size) and int64 class numbers (N,) of one part."""
+    """Pixels, uint8 (N, channels · size · size), and class numbers, int64 (N,), of one part; `title` labels the bar."""
     from torchvision import transforms
 
     dataset = _open(known, path, options)
@@ -175,7 +196,9 @@ def _part(known: Images, path: Path, options: dict[str, object], title: str) -> 
 
 
 def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
-    known, tensors = IMAGES[request.name], {}
+    """Pixels and class numbers of both parts, as `_part` reads them; `InputError` if they are damaged."""
+    known = IMAGES[request.name]
+    tensors = {}
     with _unpacked(request, path) as folder, reading(request, path):
         for part, options in (("train", known.train), ("test", known.test)):
             x, y = _part(known, folder, options, f"{request.name} {part}")
@@ -186,6 +209,7 @@ def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
 
 
 def _load(request: Request) -> tuple[dict[str, Tensor], Path]:
+    """The tensors of both parts, through the tensor cache, and the folder that they come from."""
     known = IMAGES[request.name]
     hint = f"get it from {known.publisher} and unpack it there as torchvision lays it out"
     path = require(request, known.folder, download=lambda path: _download(known, path), hint=hint)
@@ -196,26 +220,33 @@ def _load(request: Request) -> tuple[dict[str, Tensor], Path]:
 def images(request: Request) -> Task:
     """The paper's image sets, from the folders in which torchvision puts them (SVHN's two files in `SVHN`).
 
-    28×28 pixels; DTD and Pet 224×224, the middle of the image with its short side resized. Both protocols normalise
-    with the sets' documented mean and standard deviation, which belong to the whole train part, so that under `fair`
-    validation images had a share in them. Raises `InputError` if files are missing, truncated or altered.
+    Images have 28×28 pixels, those of DTD and Pet 224×224. The short side is resized and the middle taken.
+
+    Both protocols normalise with the sets' documented mean and standard deviation. These belong to the whole train
+    part, so that under `fair` validation images have a share in them.
+
+    Raises `InputError` if files are missing, truncated or altered.
     """
-    known, (t, _) = IMAGES[request.name], _load(request)
-    mean, std = (torch.tensor(values).repeat_interleave(known.size**2) for values in (known.mean, known.std))
-    fields = {"output_size": known.classes, "mean": mean, "std": std}
+    known = IMAGES[request.name]
+    t, _ = _load(request)
     if len(known.mean) == 1:
         t |= {x: t[x].float().div_(255).sub_(known.mean[0]).div_(known.std[0]) for x in ("x_train", "x_test")}
-        fields = {"output_size": known.classes}
+        moments = {}
+    else:
+        values = {"mean": known.mean, "std": known.std}
+        moments = {name: torch.tensor(value).repeat_interleave(known.size**2) for name, value in values.items()}
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
-    return make_task(request.name, "vision", request.protocol, train, test, **fields)
+    return make_task(request.name, "vision", request.protocol, train, test, output_size=known.classes, **moments)
 
 
 @register("MNIST_PCA_n", domain="vision", pattern=r"MNIST_PCA_\d+")
 def mnist_pca(request: Request) -> Task:
-    """MNIST's first n principal components, after each pixel was standardised; n stands in the name: MNIST_PCA_20.
+    """MNIST's first n principal components, after each pixel is standardised. The name states n, as in MNIST_PCA_20.
 
-    Components and moments come from the rows trained on; but `published` standardises the test pixels by their own
-    moments, as the paper's files do.
+    Components, means and standard deviations come from the rows that are trained on. `published` standardises the test
+    pixels with their own mean and standard deviation instead, as the paper's files do.
+
+    Raises `InputError` if n is not from 1 to 784, and as MNIST does.
     """
     count = request.name.rpartition("_")[2]
     if not count.isdigit() or not 1 <= int(count) <= 784:

@@ -115,6 +115,11 @@ def usable_on(x: Tensor) -> bool:
     return not _turned_off and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _load()
 
 
+def form(device: torch.device) -> str:
+    """Which form of the layers computes float32 tensors on `device`: "compiled" or "plain"."""
+    return "compiled" if device.type == "cpu" and not _turned_off and _load() else "plain"
+
+
 def usable(x: Tensor, coefficients: Tensor, grid: int, order: int) -> bool:
     """Whether there is a spline operator for these tensors: as `usable_on`, order up to 5, G+2K up to 254."""
     known = order <= MAX_ORDER and grid + 2 * order <= MAX_INTERVALS

@@ -170,3 +170,28 @@ class SplineActivation(Layer):
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:
         self.coefficients[run] = self.grid.draw(self.coefficients.shape[1], generator)
+
+
+SPLINE_LAYERS = (KANLinear, SplineActivation)
+
+
+@torch.no_grad()
+def spline_inputs(network: nn.Module, x: Tensor) -> dict[str, tuple[KANLinear | SplineActivation, Tensor]]:
+    """Every spline layer of a network by its name, with what it is fed when the network sees the rows x.
+
+    The network is left in evaluation mode.
+    """
+    fed: dict[str, tuple[nn.Module, Tensor]] = {}
+    hooks = []
+    for name, module in network.named_modules():
+        if isinstance(module, SPLINE_LAYERS):
+
+            def note(module: nn.Module, inputs: tuple[Tensor], name: str = name) -> None:
+                fed[name] = (module, inputs[0])
+
+            hooks.append(module.register_forward_pre_hook(note))
+    network.eval()
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return fed

@@ -13,7 +13,6 @@ from kanbefair.report import style
 from kanbefair.report.tables import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import cost
-from kanbefair.training import fit
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 
@@ -28,7 +27,7 @@ class Section:
     workers: int
     outputs: Outputs
 
-    def train(self, name: str, specs: Sequence[RunSpec], train: sweep.Trainer = fit.train) -> pandas.DataFrame:
+    def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
         """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written."""
         missing = len(sweep.Store(self.outputs.runs).missing(specs))
         table = sweep.run(
@@ -38,7 +37,6 @@ class Section:
             device=self.device,
             workers=self.workers,
             label=name,
-            train=train,
         )
         counts = {"runs": len(table), "trained": missing}
         display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)

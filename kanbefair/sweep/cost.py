@@ -9,10 +9,11 @@ import torch
 
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
+from kanbefair.errors import InputError
 from kanbefair.measure import clock, one_thread
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
-from kanbefair.training import fit
+from kanbefair.training import fit, loop_of
 
 PROBES = 6
 PROBE_BATCHES, PROBE_EPOCHS = 8, 3
@@ -36,9 +37,12 @@ def epoch_seconds(
 ) -> tuple[list[float], float, float]:
     """Seconds (`measure.clock`) of each of `epochs` epochs of a stack, evaluation included; of the evaluation after the last
     one; and of all else that a run does once, such as drawing initial values. A first epoch, a warm-up, counts as that.
-    `train_curve` as in `fit.train`."""
+    `train_curve` as in `fit.train`. Raises `InputError` for runs that are not plain ones."""
+    if loop_of(stack[0]) is not fit.train:
+        raise InputError(f"the cost of a {type(stack[0]).__name__} cannot be probed; only that of plain runs can")
     now = clock(device)
-    ends, start = [], now()
+    ends = []
+    start = now()
     specs = [replace(spec, epochs=epochs + 1) for spec in stack]
     marks = {"on_epoch": lambda: ends.append(now()), "on_end": lambda network: ends.append(now())}
     fit.train(specs, task, device=device, train_curve=train_curve, **marks)

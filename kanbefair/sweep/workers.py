@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 
@@ -11,17 +11,13 @@ import pandas
 import torch
 from tqdm.auto import tqdm
 
+from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder
 from kanbefair.models import compiled
 from kanbefair.specs import RunSpec
 from kanbefair.sweep.stacks import plan, stack_task
 from kanbefair.sweep.store import Store, table
-from kanbefair.training import fit
-
-Trainer = Callable[..., list[dict]]
-"""Like `fit.train`: (specs, task, device=…, on_epoch=…) to records."""
-
 
 _epochs_done = None
 
@@ -41,14 +37,14 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str, train: Trainer) -> None:
+def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str) -> None:
     store = Store(folder)
 
     def count() -> None:
         with _epochs_done.get_lock():
             _epochs_done.value += len(stack)
 
-    for record in train(stack, stack_task(stack, data_dir), device=device, on_epoch=count):
+    for record in training.train(stack, stack_task(stack, data_dir), device=device, on_epoch=count):
         store.write(record)
 
 
@@ -65,14 +61,20 @@ def run(
     workers: int | None = None,
     label: str = "training",
     progress: bool = True,
-    train: Trainer = fit.train,
 ) -> pandas.DataFrame:
     """Train what has no record in the folder `runs`, and return the table of all `specs`, one row per run, in order.
 
-    `workers` processes with one thread each train a stack at a time (default: one per core; one on a GPU). Datasets are
-    loaded and checked before anything is trained; `train` (a function of a module) turns a stack and its task into
-    records. Interrupt it when you like: what is finished is kept, and the next
-    call goes on from there. Raises `InputError` for an unknown or missing dataset, device or folder.
+    Args:
+        specs: the runs; those that can share a stack train together, each kind by its own loop (`training.train`).
+        runs: the folder of records.
+        data_dir: the folder with real datasets (default: `KANBEFAIR_DATA`, else the user's cache).
+        device: "cpu" or "cuda".
+        workers: processes, with one thread each, that train a stack at a time (default: one per core; one on a GPU).
+        label: what the progress bar says.
+        progress: whether there is one.
+
+    Datasets are loaded and checked before anything is trained. Interrupt it when you like: what is finished is kept, and the
+    next call goes on from there. Raises `InputError` for an unknown or missing dataset, device or folder.
     """
     store = Store(runs)
     missing = store.missing(specs)
@@ -81,7 +83,7 @@ def run(
         folder = str(data_folder(data_dir)) if data_dir else ""
         compiled.prepare()
         stacks = plan(missing, folder, workers)
-        arguments = [(stack, str(store.folder), folder, device, train) for stack in stacks]
+        arguments = [(stack, str(store.folder), folder, device) for stack in stacks]
         counter = get_context("spawn").Value("q", 0)
         total = sum(spec.total_epochs for spec in missing)
         execute = _in_process if min(workers, len(stacks)) == 1 else _in_pool

@@ -7,28 +7,39 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-BEST_ON = {"selected": "valid", "best": "test"}
-"""The part that each kind of best epoch is best on."""
-
 
 class Best:
-    """The epoch (S,) at which each run of a stack is best on `part` so far, equal accuracies told apart by the loss; 0 while
-    none has a metric. Given a network's tensors (S, …), it keeps what they were after that epoch."""
+    """The epoch (S,) at which each run of a stack is best on a part so far; 0 while none has a metric.
+
+    Equal accuracies are told apart by the loss.
+
+    Args:
+        part: "valid" or "test".
+        runs: number of runs S.
+        live: tensors (S, …) of a network, to keep as they were after that epoch.
+    """
 
     def __init__(self, part: str, runs: int, live: Sequence[Tensor] = ()):
-        self.part, self.live = part, live
+        self.part = part
+        self.live = live
         self.kept = [values.clone() for values in live]
         self.epoch = torch.zeros(runs, dtype=torch.int64)
-        self.metric, self.loss = torch.full((2, runs), math.inf, dtype=torch.float64)
+        self.metric = torch.full((runs,), math.inf, dtype=torch.float64)
+        self.loss = torch.full((runs,), math.inf, dtype=torch.float64)
 
     def see(self, epoch: int, found: dict[str, Tensor]) -> None:
         """Take in the figures (S,) of an epoch: "<part>_metric" and, of an accuracy, "<part>_loss"."""
-        metric, loss = (found.get(f"{self.part}_{name}") for name in ("metric", "loss"))
+        metric = found.get(f"{self.part}_metric")
         if metric is None:
             return
-        metric, loss = (metric, torch.zeros_like(metric)) if loss is None else (-metric, loss)
+        loss = found.get(f"{self.part}_loss")
+        if loss is None:
+            loss = torch.zeros_like(metric)
+        else:
+            metric = -metric  # an accuracy: higher is better
         better = (metric < self.metric) | ((metric == self.metric) & (loss < self.loss))
-        self.metric, self.loss = torch.where(better, metric, self.metric), torch.where(better, loss, self.loss)
+        self.metric = torch.where(better, metric, self.metric)
+        self.loss = torch.where(better, loss, self.loss)
         self.epoch[better] = epoch
         if better.any():
             for live, kept in zip(self.live, self.kept, strict=True):
@@ -36,10 +47,12 @@ class Best:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """For a while the network is again what it was after each run's best epoch."""
+        """Within this context the network is again what it was after each run's best epoch."""
         last = [values.clone() for values in self.live]
         for live, kept in zip(self.live, self.kept, strict=True):
             live.copy_(kept)
-        yield
-        for live, values in zip(self.live, last, strict=True):
-            live.copy_(values)
+        try:
+            yield
+        finally:
+            for live, values in zip(self.live, last, strict=True):
+                live.copy_(values)

@@ -36,6 +36,6 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
 
 
 def evaluation_block(network: Network, task: Task) -> int:
-    """How many rows to evaluate at once. It hangs on the network's shape alone, so that no result hangs on the stack."""
+    """How many rows to evaluate at once. It depends on the network's shape alone, so that no result depends on the stack."""
     least, most, values = EVALUATION_ROWS[task.x_train.device.type]
     return max(least, min(most, values // max(network.widths[1:])))

@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kanbefair.data import Task
 from kanbefair.errors import InputError
 from kanbefair.models import Network
-from kanbefair.models.spline_layers import KANLinear, SplineActivation
+from kanbefair.models.spline_layers import KANLinear, SplineActivation, spline_inputs
 from kanbefair.specs import RunSpec
 from kanbefair.training import fit
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnSpec(RunSpec):
-    """A run whose record keeps its activations: the `curves` of each layer that vary most, at `points` points each."""
+    """A run whose record keeps its activations: of each layer the `shown` that vary most, at `points` points each."""
 
-    curves: int = 10
+    shown: int = 10
     points: int = 61
 
     def _check(self) -> None:
@@ -27,49 +27,44 @@ class DrawnSpec(RunSpec):
             raise InputError(f"{self.model} has no splines to draw; use a model with a grid")
 
 
-def _inputs(network: Network, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """Every spline layer with its inputs at the rows x."""
-    seen, hooks = [], []
-    for module in network.modules():
-        if isinstance(module, KANLinear | SplineActivation):
-            hooks.append(module.register_forward_pre_hook(lambda m, args: seen.append((m, args[0]))))
-    network.eval()
-    network(x)
-    for hook in hooks:
-        hook.remove()
-    return seen
+def _curves(layer: KANLinear | SplineActivation, at: Tensor) -> Tensor:
+    """The activation of each edge or unit of a layer of one run at the points `at`: (edges or units, points)."""
+    table = layer.grid.table(at.unsqueeze(1))[..., 0, :]
+    if isinstance(layer, SplineActivation):
+        return layer.coefficients[0] @ table.T
+    weight = layer.coefficients[0] * layer.scale[0].unsqueeze(1)
+    y = torch.einsum("pg,igo->iop", table, weight).flatten(0, 1)
+    return y if layer.base is None else y + layer.base[0].reshape(-1, 1) * layer.shortcut(at)
 
 
 @torch.no_grad()
-def activations(network: Network, x: Tensor, *, curves: int, points: int) -> list[dict]:
+def activations(network: Network, x: Tensor, *, shown: int, points: int) -> list[dict]:
     """The activation functions of a single trained network (a stack of one).
 
-    Per spline layer a dictionary: `x` (points on the grid's range), `y` (a list per
-    edge or unit, shortcut included, those that vary most over the range first), `low` and `high`, between which nine
-    of ten inputs of the layer lie at the rows x.
+    Args:
+        network: the network.
+        x: rows (B, in) that it is fed.
+        shown: how many edges or units of each layer to return: those that vary most over the range, these first.
+        points: at how many points of the grid's range.
+
+    Per spline layer a dictionary: its number `layer`, the `count` of all edges or units, the points `x`, the values `y` (a
+    list per edge or unit, shortcut included), and `low` and `high`, between which nine of ten inputs of the layer lie.
     """
     layers = []
-    for number, (module, inputs) in enumerate(_inputs(network, x), start=1):
-        low, high = (float(end.flatten()[0]) for end in (module.grid.low, module.grid.high))
-        at = torch.linspace(low, high, points, device=x.device)
-        table = module.grid.table(at.unsqueeze(1))[..., 0, :]
-        if isinstance(module, KANLinear):
-            weight = module.coefficients[0] * module.scale[0].unsqueeze(1)
-            y = torch.einsum("pg,igo->iop", table, weight).flatten(0, 1)
-            if module.base is not None:
-                y = y + module.base[0].reshape(-1, 1) * module.shortcut(at)
-        else:
-            y = module.coefficients[0] @ table.T
-        widest = y.std(dim=1).argsort(descending=True)[:curves]
-        ends = torch.quantile(inputs.flatten().float()[: 2**20], torch.tensor([0.05, 0.95], device=x.device))
+    for number, (layer, inputs) in enumerate(spline_inputs(network, x).values(), start=1):
+        start, end = (float(bound.flatten()[0]) for bound in (layer.grid.low, layer.grid.high))
+        at = torch.linspace(start, end, points, device=x.device)
+        y = _curves(layer, at)
+        widest = y.std(dim=1).argsort(descending=True)[:shown]
+        low, high = torch.quantile(inputs.flatten().float()[: 2**20], torch.tensor([0.05, 0.95], device=x.device))
         layers.append(
             {
                 "layer": number,
                 "count": len(y),
                 "x": at.tolist(),
                 "y": y[widest].tolist(),
-                "low": float(ends[0]),
-                "high": float(ends[1]),
+                "low": float(low),
+                "high": float(high),
             }
         )
     return layers
@@ -89,6 +84,6 @@ def train(
         kept: list[Network] = []
         (record,) = fit.train([spec], task, device=device, on_epoch=on_epoch, on_end=kept.append)
         x = task.inputs(task.x_train[:1000]).to(device)
-        record["curves"]["activations"] = activations(kept[0], x, curves=spec.curves, points=spec.points)
+        record["curves"]["activations"] = activations(kept[0], x, shown=spec.shown, points=spec.points)
         records.append(record)
     return records

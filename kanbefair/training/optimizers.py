@@ -78,10 +78,11 @@ class StackAdam(StackOptimizer):
         self.values.sub_(torch.div(self.mean, size, out=size).mul_(self.lr).div_(1 - beta1**self.steps))
 
 
+Optimizer = StackOptimizer | torch.optim.LBFGS
 LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
 
 
-def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> StackOptimizer | torch.optim.LBFGS:
+def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> Optimizer:
     """A new optimiser of the kind that the runs share, each with its learning rate."""
     if specs[0].optimizer == "lbfgs":
         return torch.optim.LBFGS(network.parameters(), lr=specs[0].lr, **LBFGS)

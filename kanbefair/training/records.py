@@ -1,39 +1,32 @@
-"""What is kept of a run."""
-
-import math
+"""What every record says of a run beside its figures: the task, the counts, and how it was computed."""
 
 import torch
 
 from kanbefair.data import Task
-from kanbefair.models import Network, count
+from kanbefair.models import Network, compiled, count
 from kanbefair.models.counting import COUNTS, live_parameters
-from kanbefair.provenance import provenance
-from kanbefair.specs import RunSpec
+from kanbefair.provenance import processor, provenance
 
 
 def common_fields(network: Network, run: int, task: Task, device: str | torch.device) -> dict[str, object]:
-    """What every record says of run number `run`: task, counts, device and versions."""
+    """The fields of run number `run`: task, counts, device, versions, and what its bits depend on.
+
+    `processor` is its name, `form` "compiled" or "plain" (which form of the spline layers was computed with), `threads` how
+    many threads PyTorch had.
+    """
     counts = count(network.shape(run))
-    fields = {name: getattr(counts, name) for name in COUNTS}
-    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else str(device)
+    on_gpu = torch.device(device).type == "cuda"
     return {
         "domain": task.domain,
         "metric": task.metric,
         "input_size": task.input_size,
         "output_size": task.output_size,
         "train_rows": len(task.x_train),
-        **fields,
+        **{name: getattr(counts, name) for name in COUNTS},
         "live_parameters": live_parameters(network, run),
-        "device": name,
+        "device": torch.cuda.get_device_name(device) if on_gpu else str(device),
         **provenance(),
+        "processor": processor(),
+        "form": compiled.form(torch.device(device)),
+        "threads": torch.get_num_threads(),
     }
-
-
-def _record(spec: RunSpec, curves: dict[str, list[float]], diverged: float, epochs: dict[str, int]) -> dict:
-    record = spec.as_dict() | {"key": spec.key, "diverged": None if math.isinf(diverged) else int(diverged)}
-    for moment, epoch in epochs.items():
-        if moment != "last":
-            record[f"epoch_{moment}"] = epoch or None
-        for name, curve in curves.items():
-            record[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
-    return record | {"curves": curves}

@@ -8,18 +8,21 @@ from kanbefair.data.task import targets_at
 from kanbefair.models import Network
 from kanbefair.training.cuda_graphs import Recorded, records_on
 from kanbefair.training.losses import run_losses
-from kanbefair.training.optimizers import StackOptimizer
+from kanbefair.training.optimizers import Optimizer
 
 
 class Step:
     """The training step of a network on rows of a task's training part; call it with row numbers, (B,) or (S, B).
 
-    On a GPU it is recorded (`graphs`), but for texts, whose batches differ in length, and for an optimiser that evaluates the
-    loss as often as it sees fit.
+    On a GPU it is recorded (`cuda_graphs`). Two kinds are not: texts, whose batches differ in length, and optimisers that
+    evaluate the loss as often as they see fit.
     """
 
-    def __init__(self, network: Network, optimizer: StackOptimizer | torch.optim.LBFGS, task: Task, loss: str):
-        self.network, self.optimizer, self.task, self.loss = network, optimizer, task, loss
+    def __init__(self, network: Network, optimizer: Optimizer, task: Task, loss: str):
+        self.network = network
+        self.optimizer = optimizer
+        self.task = task
+        self.loss = loss
         self.x, self.y = task.part("train")
         self.total = torch.zeros(network.runs, device=self.x.device)
         self.calls = torch.zeros((), device=self.x.device)

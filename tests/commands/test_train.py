@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kanbefair import train
+from kanbefair import train, training
 from kanbefair.data import load
 from kanbefair.specs import MODEL_FIELDS, RunSpec
 from kanbefair.sweep import Store
@@ -103,7 +103,7 @@ def test_the_test_batch_size_changes_no_metric(capsys, tmp_path):
 
 def test_a_second_call_trains_nothing(capsys, tmp_path, monkeypatch):
     first = record_of(capsys, tmp_path)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(training, "train", None)
     assert record_of(capsys, tmp_path) == first
 
 
@@ -123,7 +123,7 @@ def test_a_diverged_run_is_reported_not_raised(capsys, tmp_path):
 
 BAD = [
     (["--dataset", "MINST"], "unknown dataset 'MINST'; did you mean 'MNIST'"),
-    (["--model", "MPL"], "unknown model 'MPL'; did you mean 'MLP'? known: KAN, MLP"),
+    (["--model", "MPL"], "unknown model 'MPL'; did you mean 'MLP'? known: KAN, LocalBasis, MLP"),
     (["--model", "MLP", "--activation_name", "softmax"], "unknown activation 'softmax'"),
     (["--kan_shortcut_name", "relu"], "unknown shortcut 'relu'"),
     (["--optimizer", "adamw"], "unknown optimizer 'adamw'; did you mean 'adam'"),
@@ -151,7 +151,7 @@ BAD = [
 
 @pytest.mark.parametrize(("flags", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else None)
 def test_bad_input_is_one_line_and_exit_2_before_any_training(capsys, tmp_path, monkeypatch, flags, words):
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(training, "train", None)
     assert call(tmp_path, *flags) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -162,7 +162,7 @@ def test_bad_input_is_one_line_and_exit_2_before_any_training(capsys, tmp_path, 
 
 
 def test_an_out_folder_that_cannot_be_written(capsys, unwritable, monkeypatch):
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(training, "train", None)
     assert call(unwritable) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot write to folder" in line

@@ -175,7 +175,7 @@ def data_dir(publishers_files, tmp_path, monkeypatch):
     return Path(shutil.copytree(publishers_files, tmp_path / "data"))
 
 
-def _no_network(url, path, md5=None):
+def _no_network(url, path, checksum=None):
     raise OSError(f"no network for {url}")
 
 
@@ -294,7 +294,7 @@ def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
     shutil.make_archive(str(data_dir.parent / packed.removesuffix(ending)), {".zip": "zip"}.get(ending, "gztar"), outside)
     shutil.rmtree(data_dir / folder.split("/")[0], ignore_errors=True)
 
-    def copy(url, path, md5=None):
+    def copy(url, path, checksum=None):
         assert url.endswith(f"/{packed}")
         shutil.copy(data_dir.parent / packed, path)
 

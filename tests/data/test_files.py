@@ -1,13 +1,13 @@
-import os
 import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
-import torch
 
-from kanbefair.data.files import cache_folder, cached, fetch, fetch_archive, reading, require
+from kanbefair import data
+from kanbefair.data.files import fetch, fetch_archive, reading, require
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
 
@@ -31,8 +31,7 @@ def site(tmp_path):
 
 
 @pytest.fixture
-def request_(tmp_path, monkeypatch):
-    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
+def request_(tmp_path):
     (tmp_path / "data").mkdir()
     return Request("Thing", "fair", 0, tmp_path / "data")
 
@@ -41,10 +40,10 @@ def test_fetch_checks_the_sum_and_leaves_no_part_behind(site, tmp_path):
     folder, address = site
     (folder / "a.bin").write_bytes(b"hello")
     target = tmp_path / "deep" / "a.bin"
-    with pytest.raises(OSError, match="checksum"):
-        fetch(f"{address}/a.bin", target, md5="0" * 32)
+    with pytest.raises(OSError, match="hash"):
+        fetch(f"{address}/a.bin", target, "md5:" + "0" * 32)
     assert list(target.parent.iterdir()) == []
-    fetch(f"{address}/a.bin", target, md5="5d41402abc4b2a76b9719d911017c592")
+    fetch(f"{address}/a.bin", target, "md5:5d41402abc4b2a76b9719d911017c592")
     assert target.read_bytes() == b"hello"
 
 
@@ -55,9 +54,46 @@ def test_fetch_notices_a_broken_off_download(site, tmp_path, monkeypatch):
     monkeypatch.setattr(
         Quiet, "send_header", lambda self, key, value: original(self, key, "1000" if key == "Content-Length" else value)
     )
-    with pytest.raises(OSError, match="5 of 1,000 bytes"):
+    with pytest.raises(OSError, match="5 bytes read, 995 more expected"):
         fetch(f"{address}/short.bin", tmp_path / "short.bin")
     assert not (tmp_path / "short.bin").exists()
+
+
+def test_fetch_says_who_asks_and_shows_a_bar_that_goes_and_no_log(site, tmp_path, monkeypatch, capfd):
+    folder, address = site
+    (folder / "a.bin").write_bytes(b"x" * 2_000_000)
+    asked = []
+    original = Quiet.do_GET
+
+    def note(self):
+        asked.append(dict(self.headers))
+        original(self)
+
+    monkeypatch.setattr(Quiet, "do_GET", note)
+    fetch(f"{address}/a.bin", tmp_path / "b.bin")
+    assert asked[0]["User-Agent"] == "kanbefair" and asked[0]["Accept-Encoding"] == "identity"
+    written = capfd.readouterr()
+    assert written.out == "" and "b.bin: " in written.err
+    assert written.err.split("\r")[-2].isspace() and written.err.endswith("\r")
+    assert "SHA256" not in written.err and "Downloading" not in written.err
+    assert (tmp_path / "b.bin").stat().st_mode & 0o777 == 0o644
+
+
+def test_fetch_of_nothing_is_an_os_error(site, tmp_path, unwritable):
+    _, address = site
+    with pytest.raises(OSError, match="404"):
+        fetch(f"{address}/nothing.bin", tmp_path / "a.bin")
+    with pytest.raises(OSError, match="refused"):
+        fetch("http://127.0.0.1:9/a.bin", tmp_path / "a.bin")
+    with pytest.raises(OSError, match="folder"):
+        fetch(f"{address}/a.bin", unwritable / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_every_address_of_the_loaders_is_https():
+    sources = list(Path(data.__file__).parent.glob("*.py"))
+    assert len(sources) > 10
+    assert [source.name for source in sources if "http://" in source.read_text()] == []
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("gztar", "tar.gz"), ("zip", "zip")])
@@ -96,66 +132,3 @@ def test_reading_names_the_file(request_, tmp_path):
         raise EOFError("it\nended")
     with pytest.raises(InputError, match=r"^own$"), reading(request_, tmp_path):
         raise InputError("own")
-
-
-def test_cache_is_hit_until_source_or_version_changes(request_):
-    source = request_.data_dir / "s.csv"
-    source.write_text("1")
-    calls = []
-
-    def build():
-        calls.append(1)
-        return {"x": torch.tensor([float(source.read_text())]), "y": torch.arange(3)[None].expand(2, 3).T}
-
-    first = cached(request_, [source], 1, build)
-    second = cached(request_, [source], 1, build)
-    assert len(calls) == 1 and torch.equal(first["x"], second["x"]) and torch.equal(first["y"], second["y"])
-    assert second["y"].dtype == torch.int64
-    cached(request_, [source], 2, build)
-    assert len(calls) == 2
-    source.write_text("7")
-    os.utime(source, ns=(5, 5))
-    assert cached(request_, [source], 2, build)["x"].item() == 7 and len(calls) == 3
-    assert [p.name for p in (cache_folder() / "tensors").iterdir()] == ["Thing-fair.safetensors"]
-
-
-def test_a_folder_is_a_source(request_):
-    folder = request_.data_dir / "many" / "deep"
-    folder.mkdir(parents=True)
-    (folder / "a").write_text("a")
-
-    def build():
-        return {"n": torch.tensor(len(list(folder.iterdir())))}
-
-    assert cached(request_, [folder.parent], 1, build)["n"] == 1
-    (folder / "b").write_text("b")
-    assert cached(request_, [folder.parent], 1, build)["n"] == 2
-
-
-def test_failed_build_leaves_the_cache_untouched(request_):
-    source = request_.data_dir / "s.csv"
-    source.write_text("1")
-    cached(request_, [source], 1, lambda: {"x": torch.ones(1)})
-    path = cache_folder() / "tensors" / "Thing-fair.safetensors"
-    before = path.read_bytes(), path.stat().st_mtime_ns
-
-    def fail():
-        raise InputError("no")
-
-    with pytest.raises(InputError, match="no"):
-        cached(request_, [source], 2, fail)
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    assert cached(request_, [source], 1, fail)["x"].item() == 1
-
-
-def test_damaged_cache_is_rebuilt_and_unwritable_cache_is_named(request_, monkeypatch, tmp_path):
-    source = request_.data_dir / "s.csv"
-    source.write_text("1")
-    cached(request_, [source], 1, lambda: {"x": torch.ones(100)})
-    path = cache_folder() / "tensors" / "Thing-fair.safetensors"
-    path.write_bytes(path.read_bytes()[:150])
-    assert cached(request_, [source], 1, lambda: {"x": torch.zeros(2)})["x"].shape == (2,)
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match="KANBEFAIR_CACHE"):
-        cached(request_, [source], 1, lambda: {"x": torch.ones(1)})

@@ -37,7 +37,7 @@ def table() -> pandas.DataFrame:
 def bank(tmp_path, monkeypatch):
     """A small table in the place and format of the UCI set Bank."""
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.Table(2, 2, ROWS, uci=222))
+    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 2, ROWS, uci=222))
     (tmp_path / "uci").mkdir()
     path = tmp_path / "uci" / "222.csv"
     table().to_csv(path, index=False)
@@ -165,7 +165,7 @@ def test_missing_files_are_named(name, tmp_path, monkeypatch):
 
 def test_titanic_drops_names_and_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(tabular.TABLES, "Titanic", tabular.Table(2, 9, 20))
+    monkeypatch.setitem(tabular.TABLES, "Titanic", tabular.TableFile(2, 9, 20))
     header = "PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked"
     row = '{i},{s},3,"Smith, Mr. {i}",{sex},{age},0,0,A/5 {i},7.25,,S'
     rows = [row.format(i=i, s=i % 2, sex=["male", "female"][i // 2 % 2], age=i or "") for i in range(20)]
@@ -175,29 +175,6 @@ def test_titanic_drops_names_and_numbers(tmp_path, monkeypatch):
     train, test = train_test_split(numpy.arange(20), test_size=0.2, random_state=42)
     assert task.x_train.shape == (16, 9) and task.y_test.tolist() == (test % 2).tolist()
     assert task.x_train[:, 1].sign().tolist() == [-1 if i // 2 % 2 == 0 else 1 for i in train]
-
-
-def test_bean_gaps_are_filled_from_the_other_columns():
-    full = pandas.DataFrame(
-        {
-            "Area": [28395, 42714],
-            "Perimeter": [610.291, 751.259],
-            "MajorAxisLength": [208.1781167, 266.4714283],
-            "ConvexArea": [28715, 43016],
-            "EquivDiameter": [190.1410973, 233.2062476],
-            "Solidity": [0.988855999, 0.992979357],
-            "roundness": [0.958027126, 0.951044266],
-            "Compactness": [0.913357755, 0.875164174],
-        },
-        index=[0, 1523],
-    )
-    assert tabular.complete_beans(full).equals(full)
-    for gaps in ["Area"], ["Perimeter"], ["MajorAxisLength"], ["Solidity"], ["roundness"], ["Area", "EquivDiameter"]:
-        holed = full.astype(float)
-        holed.loc[:, gaps] = numpy.nan
-        assert numpy.allclose(tabular.complete_beans(holed), full, rtol=2e-9, atol=0)
-    holed.loc[1523, ["Perimeter", "roundness"]] = numpy.nan
-    assert numpy.allclose(tabular.complete_beans(holed), full, rtol=2e-9, atol=0)
 
 
 @needs_data

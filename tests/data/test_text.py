@@ -196,7 +196,7 @@ def data_dir(tmp_path, monkeypatch):
     return root
 
 
-def _no_network(url, path, md5=None):
+def _no_network(url, path, checksum=None):
     raise OSError(f"no network for {url}")
 
 
@@ -310,15 +310,15 @@ def test_downloads(data_dir, monkeypatch):
     data_dir.joinpath("AG_NEWS/train.csv").rename(news)
     asked = []
 
-    def copy(url, path, md5=None):
-        asked.append((url.rpartition("/")[2], md5 is not None))
+    def copy(url, path, checksum=None):
+        asked.append((url.rpartition("/")[2], checksum[:4]))
         shutil.copy(data_dir.parent / asked[-1][0], path)
 
     monkeypatch.setattr(files, "fetch", copy)
     monkeypatch.setattr(text, "fetch", copy)
     assert len(load("CoLA", data_dir).y_train) == 8
     assert len(load("AG_NEWS", data_dir).y_test) == 24
-    assert asked == [("cola_public_1.1.zip", True), ("train.csv", True)]
+    assert asked == [("cola_public_1.1.zip", "md5:"), ("train.csv", "md5:")]
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real data at {SHARED}")

@@ -197,8 +197,8 @@ def test_what_the_operator_cannot_do_is_left_to_the_plain_form():
 
 PROGRAM = """
 import torch
-from kanbefair import fused
-print(fused.prepare(), fused.prepare(), fused.usable(torch.zeros(2, 3), torch.zeros(1, 3, 8, 4), 5, 3))
+from kanbefair.models import compiled
+print(compiled.prepare(), compiled.prepare(), compiled.usable(torch.zeros(2, 3), torch.zeros(1, 3, 8, 4), 5, 3))
 """
 
 

@@ -2,12 +2,11 @@ import numpy
 import pandas
 import pytest
 
+from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.report import begin, notebook, plan, sentences
 from kanbefair.specs import grid
 from kanbefair.studies.domains import figures
-from kanbefair.sweep import stacks
-from kanbefair.training import fit
 
 COMMON = {"profile": "smoke", "data_dir": "", "device": "cpu", "workers": 1, "out": ""}
 
@@ -71,8 +70,7 @@ def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkey
     specs = grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1)
     begin(given(tmp_path)).train("runs", specs)
     before = (tmp_path / "results" / "smoke" / "runs.csv").read_bytes()
-    monkeypatch.setattr(stacks, "plan", None)
-    monkeypatch.setattr(fit, "train", None)
+    monkeypatch.setattr(training, "train", None)
     begin(given(tmp_path)).train("runs", specs)
     assert (tmp_path / "results" / "smoke" / "runs.csv").read_bytes() == before
 

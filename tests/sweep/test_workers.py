@@ -10,12 +10,12 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair import data, sweep
+from kanbefair import data, sweep, training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled, counting
 from kanbefair.specs import RunSpec, grid
-from kanbefair.sweep import Store, stacks
-from kanbefair.training import fit
+from kanbefair.sweep import Store, cost, stacks
+from kanbefair.training import ContinualSpec, DrawnSpec, fit
 
 TIMES = ["train_seconds", "run_seconds"]
 
@@ -31,8 +31,12 @@ def two_stacks():
     return grid(dataset="Toy", model="MLP", widths=[(3,), (9,)], epochs=2, lr=[1e-2, 1e-3])
 
 
-def run(specs, folder, **options):
-    return sweep.run(specs, runs=folder, workers=1, progress=False, **options)
+def run(specs, folder, train=None, **options):
+    """A sweep in this process; `train` takes the place of what trains a stack."""
+    with pytest.MonkeyPatch.context() as patched:
+        if train is not None:
+            patched.setattr(training, "train", train)
+        return sweep.run(specs, runs=folder, workers=1, progress=False, **options)
 
 
 def files(folder):
@@ -89,10 +93,9 @@ def test_a_write_that_is_cut_off_leaves_the_old_record(tmp_path, monkeypatch):
     assert store.read("abcd")["value"] == 1
 
 
-def test_a_folder_that_cannot_be_written(task, unwritable, monkeypatch):
-    monkeypatch.setattr(fit, "train", no_training)
+def test_a_folder_that_cannot_be_written(task, unwritable):
     with pytest.raises(InputError, match="cannot write to folder"):
-        run(two_stacks(), unwritable)
+        run(two_stacks(), unwritable, train=no_training)
 
 
 # ----- the plan
@@ -330,7 +333,7 @@ def test_a_loss_that_does_not_fit_is_refused_before_anything_is_trained(task, tm
 
 def test_workers_below_zero(task, tmp_path):
     with pytest.raises(InputError, match="workers is -1; give 0 for one per core"):
-        sweep.run(two_stacks(), runs=tmp_path, workers=-1, train=no_training)
+        sweep.run(two_stacks(), runs=tmp_path, workers=-1)
 
 
 def test_a_gpu_that_is_not_there(task, tmp_path, monkeypatch):
@@ -360,3 +363,28 @@ def test_a_stack_of_many_inputs_holds_one_seed_where_each_has_enough_runs(datase
     stacks = sweep.plan(specs)
     assert sorted(spec.key for stack in stacks for spec in stack) == sorted(spec.key for spec in specs)
     assert {len({spec.seed for spec in stack}) for stack in stacks} == {1 if alone else 2}
+
+
+def test_every_kind_of_run_is_trained_by_its_own_loop(tmp_path):
+    plain = {"dataset": "Peaks_1d", "model": "KAN", "widths": (), "epochs": 1}
+    specs = [
+        RunSpec(**plain | {"widths": (2,)}),
+        DrawnSpec(**plain | {"widths": (2,)}, shown=1),
+        ContinualSpec(**plain, stream="peaks"),
+        ContinualSpec(**plain, stream="peaks", strategy="joint"),
+    ]
+    assert sorted(map(len, sweep.plan(specs))) == [1, 1, 1, 1]
+    table = run(specs, tmp_path)
+    assert table["test_metric_last"].notna().tolist() == [True, True, False, False]
+    assert table["test_forgetting"].notna().tolist() == [False, False, True, True]
+    records = [sweep.Store(tmp_path).read(spec.key) for spec in specs]
+    assert ["activations" in record["curves"] for record in records] == [False, True, False, False]
+    assert [type(spec).from_dict(record).key for spec, record in zip(specs[:2], records, strict=False)] == [
+        spec.key for spec in specs[:2]
+    ]
+
+
+def test_the_cost_of_a_stream_is_not_taken_for_that_of_a_plain_run():
+    specs = [ContinualSpec(dataset="Peaks_1d", model="KAN", widths=(), epochs=1, stream="peaks")]
+    with pytest.raises(InputError, match="cost of a ContinualSpec cannot be probed"):
+        cost.of_stacks([specs])

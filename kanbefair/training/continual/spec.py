@@ -1,22 +1,12 @@
 """One run over a stream of tasks."""
 
-import math
 from dataclasses import dataclass, replace
 
 from kanbefair.data import Task
-from kanbefair.data.peaks import CENTRES
 from kanbefair.errors import InputError, choose
 from kanbefair.specs import RunSpec
-from kanbefair.training.continual import streams
-
-STRATEGIES: dict[str, tuple[str, ...]] = {
-    "naive": (),
-    "joint": (),
-    "replay": ("buffer",),
-    "ewc": ("strength",),
-    "knots": ("strength",),
-}
-"""Every strategy and the field that it needs."""
+from kanbefair.training.continual.strategies import STRATEGIES
+from kanbefair.training.continual.streams import STREAMS
 
 STATES = ("carried", "reset")
 
@@ -25,11 +15,18 @@ STATES = ("carried", "reset")
 class ContinualSpec(RunSpec):
     """One run over a stream; `epochs` are passes over each task's rows, and `widths` may be empty.
 
-    `groups` are the classes of each task (stream `classes`), `tasks` the number of tasks (`permuted`); `buffer` (rows)
-    belongs to `replay`, `strength` to `ewc` and `knots`. `optimizer_state` says whether the optimiser's memory is
-    carried from task to task or reset; with `grid_update` the grids of all splines are laid anew over the range of each
-    new task's rows, and the splines fitted to what they were there. Raises `InputError` for a value that is not
-    allowed.
+    Args:
+        stream: a name of `streams.STREAMS`.
+        groups: the classes of each task, for a stream of classes.
+        tasks: number of tasks, for a stream of permutations.
+        strategy: a name of `strategies.STRATEGIES`.
+        buffer: rows that `replay` keeps.
+        strength: how hard `ewc` and `knots` pull.
+        optimizer_state: whether the optimiser's memory is "carried" from task to task or "reset".
+        grid_update: lay the grids of all splines anew over the range of each new task's rows, and fit the splines to what
+            they were there.
+
+    Raises `InputError` for a value that is not allowed.
     """
 
     least_hidden = 0
@@ -45,45 +42,32 @@ class ContinualSpec(RunSpec):
 
     def _check(self) -> None:
         super()._check()
-        choose("stream", self.stream, streams.STREAMS)
+        stream = STREAMS[choose("stream", self.stream, STREAMS)]
+        strategy = STRATEGIES[choose("strategy", self.strategy, STRATEGIES)]
         choose("optimizer state", self.optimizer_state, STATES)
-        needed = {"classes": ("groups",), "permuted": ("tasks",)}.get(self.stream, ())
-        needed += STRATEGIES[choose("strategy", self.strategy, STRATEGIES)]
+        needed = (*stream.needs, *strategy.needs)
         for name in ("groups", "tasks", "buffer", "strength"):
             if (getattr(self, name) is None) == (name in needed):
                 verb = "needs" if name in needed else "does not take"
                 raise InputError(f"strategy '{self.strategy}' on a stream of {self.stream} {verb} '{name}'")
         if self.groups is not None:
             self._set("groups", tuple(tuple(int(label) for label in group) for group in self.groups))
-            if () in self.groups:
-                raise InputError(f"task {self.groups.index(()) + 1} of the stream has no classes; leave it out")
-        if self.stream == "peaks" and self.dataset not in CENTRES:
-            raise InputError(f"a stream of peaks is cut from {' or '.join(CENTRES)}, not from {self.dataset}")
+        stream.check(self)
         if self.count < 2:
             raise InputError(f"the stream has {self.count} tasks; it needs at least 2")
-        if self.buffer is not None and self.buffer < 1:
-            raise InputError(f"buffer is {self.buffer}; it must be at least 1 row (strategy 'naive' keeps none)")
-        if self.strength is not None and not (math.isfinite(self.strength) and self.strength >= 0):
-            raise InputError(f"strength is {self.strength!r}; it must be 0 or a number above")
-        if self.strength is not None and self.optimizer == "lbfgs":
-            raise InputError(f"strategy '{self.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd")
+        strategy.check(self)
         if self.grid_update and self.grid is None:
             raise InputError(f"grid_update needs a network of splines; {self.model} has no grid")
 
     @property
     def count(self) -> int:
         """Number of tasks."""
-        if self.stream == "classes":
-            return len(self.groups)
-        return self.tasks if self.stream == "permuted" else len(CENTRES[self.dataset])
+        return STREAMS[self.stream].count(self)
 
     @property
     def stream_name(self) -> str:
         """The stream in words."""
-        if self.stream == "classes":
-            sizes = sorted({len(group) for group in self.groups})
-            return f"{self.count} × {'–'.join(map(str, sizes))} classes"
-        return f"{self.count} {'permutations' if self.stream == 'permuted' else 'peaks'}"
+        return STREAMS[self.stream].words(self)
 
     @property
     def total_epochs(self) -> int:
@@ -97,17 +81,10 @@ class ContinualSpec(RunSpec):
 
     def tasks_of(self, task: Task) -> list[Task]:
         """The stream's tasks, cut from the dataset; `InputError` if it cannot be cut so."""
-        if self.stream == "classes":
-            return streams.class_tasks(task, self.groups)
-        return streams.permuted_tasks(task, self.tasks) if self.stream == "permuted" else streams.peak_tasks(task)
+        return STREAMS[self.stream].cut(self, task)
 
     def check_task(self, task: Task) -> None:
-        """Raise `InputError` if the stream cannot be cut from the dataset or the buffer is larger than the history."""
+        """Raise `InputError` if the stream cannot be cut from the dataset or is too small for the strategy."""
         super().check_task(task)
-        tasks = self.tasks_of(task)
-        history = sum(len(own.x_train) for own in tasks[:-1])
-        if self.buffer is not None and self.buffer > history:
-            raise InputError(
-                f"buffer is {self.buffer} rows, but the tasks before the last have only {history}; "
-                f"make it smaller or use strategy 'joint'"
-            )
+        history = sum(len(own.x_train) for own in self.tasks_of(task)[:-1])
+        STRATEGIES[self.strategy].check_history(self, history)

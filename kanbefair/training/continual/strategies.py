@@ -1,196 +1,199 @@
-"""What a strategy against forgetting does: which earlier rows are trained on again, and which parameters are held back.
+"""Strategies against forgetting. Each is a class; adding one is one class with `@strategy("name")` above it.
 
-`continual` names the strategies; here are their parts. A run's spec (`spec.ContinualSpec`) is read for `strategy`,
-`buffer`, `strength` and `seed` only.
+The loop asks a strategy three times a task: which rows of earlier tasks are trained on again (`rows`), what is done when a
+task begins (`begin`), and what when it has ended (`end`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy
 import torch
-from torch import Generator, Tensor, nn
-from torch.nn import functional as F
+from torch import Generator, Tensor
 
 from kanbefair.data import Task
+from kanbefair.errors import InputError
 from kanbefair.models import Network
-from kanbefair.models.spline_layers import KANLinear, SplineActivation
 from kanbefair.specs import RunSpec
-from kanbefair.training.optimizers import make_optimizer
-from kanbefair.training.randomness import RandomStream
+from kanbefair.training.continual.anchored import Anchored, fisher
+from kanbefair.training.continual.knots import shares
+from kanbefair.training.continual.task_rows import TaskRows
+from kanbefair.training.optimizers import Optimizer, make_optimizer
 
 FISHER_ROWS = 64
-MEMORY_SEED = 2**33
+"""Rows of a task from which its Fisher information is estimated."""
 FISHER_SEED = 2**34
-SPLINES = (KANLinear, SplineActivation)
+"""They are drawn from this plus 1000 times the run's seed plus the task's number."""
 
 
-class Rehearsal:
-    """The rows of one run among those of all tasks (`sizes` rows each): those of the current task, and those of earlier
-    tasks that the strategy keeps. Takes the place of `randomness.RandomStream`."""
+@dataclass(frozen=True)
+class Ended:
+    """A task that has ended: its `number` (0 …), the `data` of all tasks, the rows of each run, and the knots in use.
 
-    def __init__(self, spec: RunSpec, sizes: Sequence[int]):
-        self.spec, self.source = spec, RandomStream(spec)
-        self.seed, self.initial = self.source.seed, self.source.initial
-        ends = numpy.cumsum(sizes).tolist()
-        self.own = [torch.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-        generator = Generator().manual_seed(MEMORY_SEED + self.seed)
-        self.shuffled = [rows[torch.randperm(len(rows), generator=generator)] for rows in self.own]
-        self.rows = self.own[0]
-
-    def enter(self, number: int) -> None:
-        """Begin task `number` (0 …)."""
-        self.rows = torch.cat([self.own[number], self.kept(number)])
-
-    def kept(self, number: int) -> Tensor:
-        """Rows of the tasks before `number`, one of each in turn, as many as the strategy keeps."""
-        if number == 0 or self.spec.strategy not in ("joint", "replay"):
-            return self.own[0][:0]
-        earlier = self.shuffled[:number]
-        turn = torch.cat([torch.arange(len(rows)) for rows in earlier]).argsort(stable=True)
-        return torch.cat(earlier)[turn][: self.spec.buffer]
-
-    def permutation(self, rows: int) -> Tensor:
-        """The rows of the next epoch, in their order; `rows`, the number of rows of all tasks, is not used."""
-        return self.rows[self.source.permutation(len(self.rows))]
-
-
-class Anchored:
-    """An optimiser whose parameters are pulled to where they were at the end of earlier tasks.
-
-    The pull is that of the sum over tasks of ½·strength·Ω·(θ − θ*)²; `weight` is ΣΩ and `target` ΣΩθ*, flat vectors
-    like the optimiser's.
+    `use` is what `knots.knot_use` says of the task's rows.
     """
+
+    number: int
+    data: Task
+    rows: Sequence[TaskRows]
+    use: dict[str, Tensor]
+
+
+class Strategy:
+    """What is done against forgetting in a stack of runs; this one does nothing.
+
+    Args:
+        network: the stack's network; `self.optimizer` trains it.
+        specs: the stack's runs, which differ in what `ContinualSpec.stack_key` leaves free.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The fields of a spec that the strategy takes."""
+
+    @classmethod
+    def check(cls, spec: RunSpec) -> None:
+        """Raise `InputError` if the strategy cannot be taken with the values of `spec`."""
+
+    @classmethod
+    def check_history(cls, spec: RunSpec, rows: int) -> None:
+        """Raise `InputError` if the tasks before the last, of so many `rows`, are too small for `spec`."""
 
     def __init__(self, network: Network, specs: Sequence[RunSpec]):
-        self.network, self.specs = network, specs
-        self.restart()
-        self.weight, self.target = torch.zeros_like(self.inner.values), torch.zeros_like(self.inner.values)
-        strengths = torch.tensor([spec.strength or 0.0 for spec in specs])
-        self.strength = self.flat([strengths.reshape(-1, *[1] * (p.dim() - 1)) for p in network.parameters()])
+        self.network = network
+        self.specs = specs
+        self.optimizer = self.new_optimizer()
 
-    def restart(self) -> None:
-        """Forget the optimiser's state."""
-        self.inner = make_optimizer(self.network, self.specs)
+    def new_optimizer(self) -> Optimizer:
+        """A new optimiser of the stack's network."""
+        return make_optimizer(self.network, self.specs)
 
-    def flat(self, values: Sequence[Tensor]) -> Tensor:
-        """One flat vector of a tensor per parameter, each broadcast to its parameter."""
-        for p, value in zip(self.network.parameters(), values, strict=True):
-            p.grad.copy_(value)
-        return self.inner.gradient.clone()
+    def rows(self, task: int, rows: TaskRows) -> Tensor:
+        """The rows of earlier tasks that a run trains on again in task number `task` (0 …)."""
+        return rows.before(0)
 
-    def hold(self, importance: Tensor) -> None:
-        """Add a task that ends here, with its importances (flat)."""
-        self.weight += importance
-        self.target += importance * self.inner.values
+    def begin(self, task: int) -> None:
+        """A task begins: forget the optimiser's memory if the runs have it so."""
+        if task and self.specs[0].optimizer_state == "reset":
+            self.optimizer = self.new_optimizer()
 
-    def zero_grad(self) -> None:
-        """Set all gradients to zero."""
-        self.inner.zero_grad()
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Add the pull to the gradient, then let the optimiser step."""
-        self.inner.gradient.add_(self.strength * (self.weight * self.inner.values - self.target))
-        self.inner.step()
+    def end(self, ended: Ended) -> None:
+        """A task has ended and another follows."""
 
 
-def fisher(anchored: Anchored, task: Task, rows: Tensor, draws: Tensor) -> Tensor:
-    """Diagonal Fisher information of each run at its present parameters, flat: the mean square of the gradient of the
-    log-likelihood of an answer that the network itself gives.
+STRATEGIES: dict[str, type[Strategy]] = {}
+"""Every registered strategy."""
 
-    `rows` (S, n) are rows of the task's training part, `draws` (S, n) numbers of U(0, 1) that pick the answers. For
-    numbers as targets the likelihood is a Gaussian of variance 1.
+
+def strategy(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
+    """Register a class as the strategy that specs call `name`."""
+
+    def add(kind: type[Strategy]) -> type[Strategy]:
+        STRATEGIES[name] = kind
+        return kind
+
+    return add
+
+
+@strategy("naive")
+class Naive(Strategy):
+    """Nothing is done; the paper's only strategy (docs/protocol.md: Datasets, Continual)."""
+
+
+@strategy("joint")
+class Joint(Strategy):
+    """All rows of earlier tasks are trained on again beside the new ones: the upper bound."""
+
+    def rows(self, task: int, rows: TaskRows) -> Tensor:
+        """All of them."""
+        return rows.before(task)
+
+
+@strategy("replay")
+class Replay(Strategy):
+    """`buffer` rows of earlier tasks, as many of each, are trained on again. With all rows this is `joint`."""
+
+    needs = ("buffer",)
+
+    @classmethod
+    def check(cls, spec: RunSpec) -> None:
+        """The buffer holds at least one row."""
+        if spec.buffer < 1:
+            raise InputError(f"buffer is {spec.buffer}; it must be at least 1 row (strategy 'naive' keeps none)")
+
+    @classmethod
+    def check_history(cls, spec: RunSpec, rows: int) -> None:
+        """The buffer is no larger than the history."""
+        if spec.buffer > rows:
+            raise InputError(
+                f"buffer is {spec.buffer} rows, but the tasks before the last have only {rows}; "
+                f"make it smaller or use strategy 'joint'"
+            )
+
+    def rows(self, task: int, rows: TaskRows) -> Tensor:
+        """The first that were kept."""
+        return rows.before(task)[: self.specs[0].buffer]
+
+
+class Pull(Strategy):
+    """For each earlier task ½·strength·Σ Ω·(θ − θ*)² is added to the loss.
+
+    θ* are the parameters at the task's end, Ω their `importance`.
     """
-    total = torch.zeros_like(anchored.inner.values)
-    anchored.network.eval()
-    for own, draw in zip(rows.T, draws.T, strict=True):
-        anchored.zero_grad()
-        logits = anchored.network(task.inputs(task.x_train[own].unsqueeze(1))).squeeze(1)
-        if task.metric == "accuracy":
-            below = logits.detach().softmax(-1).cumsum(-1) < draw.unsqueeze(-1)
-            answer = below.sum(-1).clamp(max=logits.shape[-1] - 1)
-            F.cross_entropy(logits, answer, reduction="sum").backward()
-        else:
-            (logits * torch.where(draw < 0.5, -1.0, 1.0).unsqueeze(-1)).sum().backward()
-        total += anchored.inner.gradient.square()
-    anchored.zero_grad()
-    return total / rows.shape[1]
+
+    needs = ("strength",)
+
+    @classmethod
+    def check(cls, spec: RunSpec) -> None:
+        """The strength is a number of at least 0, and the optimiser takes a gradient that is pulled on."""
+        if not (math.isfinite(spec.strength) and spec.strength >= 0):
+            raise InputError(f"strength is {spec.strength!r}; it must be 0 or a number above")
+        if spec.optimizer == "lbfgs":
+            raise InputError(f"strategy '{spec.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd")
+
+    def new_optimizer(self) -> Anchored:
+        """An optimiser that is held back."""
+        return Anchored(self.network, self.specs)
+
+    def begin(self, task: int) -> None:
+        """Forget the optimiser's memory, but not the pull, if the runs have it so."""
+        if task and self.specs[0].optimizer_state == "reset":
+            self.optimizer.restart()
+
+    def end(self, ended: Ended) -> None:
+        """Hold the parameters where they are."""
+        self.optimizer.hold(self.importance(ended))
+
+    def importance(self, ended: Ended) -> Tensor:
+        """How much each parameter matters for a task that has ended: Ω, flat as the optimiser's vectors are."""
+        raise NotImplementedError
 
 
-@torch.no_grad()
-def knot_use(network: Network, x: Tensor) -> dict[str, Tensor]:
-    """The share of the rows x at which each basis of each spline layer is not zero: name of the layer's coefficients
-    to a tensor (S, inputs, G+K). Spline layers that share their input with all runs give (1, inputs, G+K)."""
-    use, hooks = {}, []
-    for name, module in network.named_modules():
-        if isinstance(module, SPLINES):
+@strategy("ewc")
+class EWC(Pull):
+    """Elastic weight consolidation: Ω is the diagonal Fisher information (Kirkpatrick et al., arXiv 1612.00796, eq. 3)."""
 
-            def note(module: nn.Module, inputs: tuple[Tensor], name: str = f"{name}.coefficients") -> None:
-                share = module.grid.use(inputs[0])
-                use[name] = share if share.dim() == 3 else share.unsqueeze(0)
-
-            hooks.append(module.register_forward_pre_hook(note))
-    network.eval()
-    network(x)
-    for hook in hooks:
-        hook.remove()
-    return use
+    def importance(self, ended: Ended) -> Tensor:
+        """Fisher information at `FISHER_ROWS` rows that each run draws by itself."""
+        seeds = [FISHER_SEED + 1000 * spec.seed + ended.number for spec in self.specs]
+        generators = [Generator().manual_seed(seed) for seed in seeds]
+        picked = []
+        for run, generator in zip(ended.rows, generators, strict=True):
+            own = run.own[ended.number]
+            picked.append(own[torch.randint(len(own), (FISHER_ROWS,), generator=generator)])
+        draws = torch.stack([torch.rand(FISHER_ROWS, generator=generator) for generator in generators])
+        device = ended.data.x_train.device
+        return fisher(self.optimizer, ended.data, torch.stack(picked).to(device), draws.to(device))
 
 
-def shares(network: Network, use: dict[str, Tensor]) -> list[Tensor]:
-    """Per parameter the share of rows at which it was in use, shaped to broadcast: 1 where it is no spline's."""
-    found = []
-    for name, p in network.named_parameters():
-        share = use.get(name, p.new_ones(()))
-        found.append(share.reshape(*share.shape, *[1] * (p.dim() - share.dim())) if share.dim() else share)
-    return found
+@strategy("knots")
+class Knots(Pull):
+    """Ω is the share of the task's rows at which a parameter was in use: a pull that knows of locality.
 
+    For a spline's coefficient these are the rows at which its basis is not zero; for all others the share is 1. For a
+    network without splines this is a pull of equal strength on all parameters.
+    """
 
-def overlap(first: dict[str, Tensor], second: dict[str, Tensor], runs: int) -> Tensor:
-    """How far two tasks use the same knots, (S,): 0 none, 1 all in the same measure. NaN without splines."""
-    if not first:
-        return torch.full((runs,), math.nan)
-    shared = sum(torch.minimum(first[name], second[name]).sum((1, 2)).expand(runs) for name in first)
-    return shared / sum(torch.maximum(first[name], second[name]).sum((1, 2)).expand(runs) for name in first)
-
-
-@torch.no_grad()
-def update_grids(network: Network, x: Tensor) -> None:
-    """Lay the grid of every spline layer over the range of its inputs at the rows x, and fit the splines to their
-    former values there (least squares, minimum norm): pykan's grid update with a uniform grid, one range for all its
-    inputs."""
-    x = x.expand(network.runs, *x.shape[-2:])
-    for module in network.layers:
-        if isinstance(module, SPLINES):
-            c = module.coefficients.reshape(*module.coefficients.shape[:3], -1).double()
-            before = module.grid.table(x).transpose(1, 2).double() @ c
-            low, high = x.amin((1, 2)), x.amax((1, 2))
-            margin = torch.where(high > low, 0.01 * (high - low), torch.ones_like(low))
-            module.grid.low.copy_((low - margin).reshape(-1, 1, 1))
-            module.grid.high.copy_((high + margin).reshape(-1, 1, 1))
-            module.grid.same = False
-            after = module.grid.table(x).transpose(1, 2).double()
-            module.coefficients.copy_((torch.linalg.pinv(after) @ before).reshape(module.coefficients.shape))
-        x = module(x)
-
-
-def importances(
-    optimizer: Anchored,
-    specs: Sequence[RunSpec],
-    whole: Task,
-    use: dict[str, Tensor],
-    number: int,
-    rows: Sequence[Rehearsal],
-) -> Tensor:
-    """Importances of task `number` (0 …), which ends here, under the strategy of the stack; flat."""
-    if specs[0].strategy == "knots":
-        return optimizer.flat(shares(optimizer.network, use))
-    generators = [Generator().manual_seed(FISHER_SEED + 1000 * spec.seed + number) for spec in specs]
-    device = whole.x_train.device
-    picked = [
-        own.own[number][torch.randint(len(own.own[number]), (FISHER_ROWS,), generator=g)]
-        for own, g in zip(rows, generators, strict=True)
-    ]
-    draws = torch.stack([torch.rand(FISHER_ROWS, generator=g) for g in generators])
-    return fisher(optimizer, whole, torch.stack(picked).to(device), draws.to(device))
+    def importance(self, ended: Ended) -> Tensor:
+        """The shares."""
+        return self.optimizer.flat(shares(self.network, ended.use))

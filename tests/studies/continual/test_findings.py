@@ -6,7 +6,7 @@ import numpy
 import pandas
 import pytest
 
-from kanbefair.studies.continual import findings
+from kanbefair.studies.continual import findings, pairs
 
 
 def _table(rows: list[tuple]) -> pandas.DataFrame:
@@ -79,11 +79,11 @@ def test_gaps_and_remedies_are_paired_by_seed():
 
 def test_what_is_kept_at_equal_learning():
     line = pandas.DataFrame({"valid_learned": [50, 80, 99], "valid_average": [50, 60, 30], "test_average": [51, 61, 29]})
-    assert findings.kept(line, numpy.array([40, 70, 80, 81, 99])).tolist() == [61, 61, 61, 29, 29]
+    assert pairs.kept(line, numpy.array([40, 70, 80, 81, 99])).tolist() == [61, 61, 61, 29, 29]
     mlp = line.assign(network="MLP relu")
     kan = line.assign(network="KAN", test_average=line["test_average"] - 20)
     place = {"dataset": "Digits", "stream_name": "s", "strategy": "naive", "optimizer_state": "carried", "seed": 1}
-    found = findings.equal_learning(pandas.concat([kan, mlp]).assign(**place)).iloc[0]
+    found = pairs.equal_learning(pandas.concat([kan, mlp]).assign(**place)).iloc[0]
     assert found["difference"] == pytest.approx(-20) and (found["low"], found["high"]) == (50, 99)
 
 

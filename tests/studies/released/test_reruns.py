@@ -3,13 +3,12 @@ import shutil
 import pandas
 import pytest
 
-from kanbefair import sweep
+from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.specs import grid
 from kanbefair.studies.domains import design
 from kanbefair.studies.released import reruns
 from kanbefair.studies.released import rows as released_rows
-from kanbefair.training import fit
 
 NAMES = ["Special_ellipkinc", "Special_sphharm01"]
 
@@ -18,7 +17,7 @@ NAMES = ["Special_ellipkinc", "Special_sphharm01"]
 def small(monkeypatch):
     """Two functions and two short runs of each stand for the paper's datasets and grid."""
     own = {"symbolic": NAMES, "tabular": [], "vision": []}
-    monkeypatch.setattr(reruns.studies, "PAPER_DATASETS", own)
+    monkeypatch.setattr(design, "PAPER_DATASETS", own)
     kinds = {"protocol": "published", "widths": (3,), "epochs": 2}
 
     def specs(section, profile, names):
@@ -47,7 +46,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
         return row | {"test_metric": row["test_metric"] * (1.01 if row["model"] == "MLP" else 1)}
 
     shutil.rmtree(tmp_path / "runs")  # the rows alone say what has been trained
-    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", None)
+    monkeypatch.setattr(training, "train", None)
     reruns.run(rows=rows_of(retrained, tmp_path / "released.csv", change), workers=1, out=tmp_path)
     agreement = reruns.read("agreement").set_index("model")
     assert agreement["rows"].to_dict() == {"MLP": 2, "KAN": 2}
@@ -59,7 +58,7 @@ def test_runs_are_trained_once_and_compared_with_released_rows(small, tmp_path, 
 
 
 def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_path, monkeypatch):
-    whole = fit.train
+    whole = training.train
     calls = []
 
     def once(*given, **options):
@@ -68,12 +67,12 @@ def test_an_interrupted_sweep_leaves_its_finished_rows_and_goes_on(small, tmp_pa
         calls.append(1)
         return whole(*given, **options)
 
-    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", once)
+    monkeypatch.setattr(training, "train", once)
     with pytest.raises(KeyboardInterrupt):
         reruns.run(workers=1, out=tmp_path)
     first = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(first) == 2
-    monkeypatch.setitem(sweep.run.__kwdefaults__, "train", whole)
+    monkeypatch.setattr(training, "train", whole)
     reruns.run(workers=1, out=tmp_path)
     second = pandas.read_csv(tmp_path / "reruns.csv.gz")
     assert len(second) == 4

@@ -9,7 +9,6 @@ from kanbefair import sweep
 from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.training.continual import streams
-from kanbefair.training.continual.loop import train
 
 
 def test_class_tasks_hold_their_classes_renumbered_over_shared_outputs(digits):
@@ -54,7 +53,7 @@ def test_peak_tasks_are_the_surroundings_of_each_peak(name):
 )
 def test_streams_that_cannot_be_cut_are_refused_before_anything_is_trained(given, words, tmp_path, spec):
     with pytest.raises(InputError, match=words):
-        sweep.run([spec(), spec(**given)], runs=tmp_path, workers=1, progress=False, train=train)
+        sweep.run([spec(), spec(**given)], runs=tmp_path, workers=1, progress=False)
     assert not list(tmp_path.rglob("*.json"))
 
 

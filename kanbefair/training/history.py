@@ -1,0 +1,56 @@
+"""What is seen of a stack epoch by epoch: curves, best epochs, and from when on a run has diverged."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from kanbefair.training.best_epoch import Best
+
+
+class History:
+    """The figures (S,) of every epoch so far.
+
+    A run counts as diverged from the epoch on in which the loss of its batches is not finite: from then on all its
+    figures are NaN.
+    """
+
+    def __init__(self, runs: int, bests: dict[str, Best]):
+        self.bests = bests
+        self.diverged = torch.full((runs,), math.inf)
+        self.epoch = 0
+        self._curves: dict[str, list[Tensor]] = {}
+
+    def see(self, found: dict[str, Tensor]) -> None:
+        """Take in the figures of the next epoch: "batch_loss" and "<part>_<metric>"."""
+        self.epoch += 1
+        finite = found["batch_loss"].isfinite()
+        self.diverged = torch.where(finite, self.diverged, self.diverged.clamp(max=self.epoch))
+        gone = self.diverged <= self.epoch
+        found = {name: values.double().masked_fill(gone, math.nan) for name, values in found.items()}
+        for name, values in found.items():
+            self._curves.setdefault(name, []).append(values)
+        for best in self.bests.values():
+            best.see(self.epoch, found)
+
+    def curves(self) -> list[dict[str, list[float]]]:
+        """Every curve of every run, a value per epoch."""
+        whole = {name: torch.stack(epochs, dim=1).tolist() for name, epochs in self._curves.items()}
+        return [{name: runs[run] for name, runs in whole.items()} for run in range(len(self.diverged))]
+
+    def moments(self, run: int) -> dict[str, int]:
+        """The epochs that a record reports of a run: `last` and the best ones; 0 where there is none."""
+        last = self.epoch if math.isinf(self.diverged[run]) else 0
+        return {"last": last} | {name: int(best.epoch[run]) for name, best in self.bests.items()}
+
+
+def best_epochs(parts: Sequence[str], runs: int, kept: Sequence[Tensor]) -> tuple[dict[str, Best], str]:
+    """The best epochs to watch on a task with these parts, and the name of the one that the protocol reports.
+
+    That one keeps what the network's tensors `kept` were after it: it is best on validation or, where no rows are held
+    out for that, on the test part.
+    """
+    reported = "selected" if "valid" in parts else "best"
+    watched = {"selected": "valid", "best": "test"}
+    return {name: Best(part, runs, kept if name == reported else []) for name, part in watched.items()}, reported
