@@ -1,4 +1,4 @@
-"""What the whole grid behind the released rows would take here."""
+"""How long the whole grid behind the released rows would take here."""
 
 from importlib.resources import files
 
@@ -21,7 +21,7 @@ KINDS = {
     "tables": ("tabular", "Random_numbers_1024_256_16_2"),
     "formulas": ("symbolic", "Random_numbers_1024_1024_2_0"),
 }
-"""Stand-ins that the cost of the released grid is measured on: one for datasets of about equal inputs."""
+"""Domain and random data on which the cost of the released grid is measured: one for datasets of about equal inputs."""
 
 
 def kind_of(row: dict) -> str:
@@ -32,8 +32,11 @@ def kind_of(row: dict) -> str:
 
 
 def hours(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame:
-    """Estimated hours of every released row, as the authors ran it, on this machine: `released_grid` with `hours`, from
-    `probes` stacks of the paper's settings per stand-in and model (`cost.of_stacks`)."""
+    """Estimated hours that training the released rows as the authors did would take on this machine.
+
+    Returns `released_grid` with the columns `stand_in` (of `KINDS`), `workers` and `hours`, and those of `measure.machine`.
+    Seconds per step come from `probes` stacks of the paper's settings for each stand-in and model (`cost.of_stacks`).
+    """
     seconds = {}
     for kind, (domain, name) in KINDS.items():
         specs = design.specs(domain, "paper", [name])

@@ -21,16 +21,22 @@ from kanbefair.sweep import cost
 from kanbefair.training import fit
 
 BYTES = 4
+"""Of a float32."""
 
 
 def stack_of(cell: Cell, batches: str, protocol: str = "fair") -> list[RunSpec]:
-    """A stack as `stacks.plan` makes it of the runs of a cell. Their batches are each run's `own` (seeds differ) or `shared`
-    (one seed, learning rates differ)."""
+    """The first stack that a sweep (`stacks.plan`) makes of the runs of a cell.
+
+    `batches` is "own" for runs that differ in their seed, and so in their batches, or "shared" for runs of one seed that
+    differ in their learning rate.
+    """
     varied = {"seed": list(range(cell.wanted))} if batches == "own" else {"lr": [1e-3 + 1e-6 * i for i in range(cell.wanted)]}
     return sweep.plan(grid(protocol=protocol, **cell.fields, **varied))[0]
 
 
 class _Calls(TorchDispatchMode):
+    """Counts the calls of each PyTorch operator."""
+
     def __init__(self):
         super().__init__()
         self.count = Counter()
@@ -56,12 +62,13 @@ def _train_rows(task: Task, rows: int) -> dict[str, torch.Tensor]:
 
 
 def work(stack: Sequence[RunSpec], task: Task, train_curve: bool = False) -> dict[str, float]:
-    """The least work of one whole run of a stack: `flops`, with only the non-zero bases, and `bytes` of memory traffic.
-    `train_curve` as in `fit.train`.
+    """The least work of one whole run of a stack: `flops`, of the non-zero bases alone, and `bytes` of memory traffic.
 
     Arithmetic: a training row costs three forward passes (two for the first layer, whose inputs need no gradient), a row
-    that is evaluated one. Traffic of float32: each row that is read, twice in training; per training step and parameter
-    9 values: read in the forward pass, its gradient written, and Adam reads four and writes three.
+    that is evaluated costs one. Memory traffic, in float32: each row is read, twice in training. Each training step moves 9
+    values per parameter: one is read in the forward pass, its gradient is written, and Adam reads four and writes three.
+
+    `train_curve` as in `fit.train`.
     """
     with torch.device("meta"):
         shape = models.build(stack[:1], task).shape()
@@ -77,39 +84,51 @@ def work(stack: Sequence[RunSpec], task: Task, train_curve: bool = False) -> dic
 
 
 def measure(cells: Sequence[Cell], limits: dict[str, float], *, device: str, workers: int, batches: int) -> pandas.DataFrame:
-    """One row per cell and kind of batches, and under `published` without and with the training curve that the authors' program
-    draws: runs an hour, and the shares of the machine's `limits` (`measure.limits`) that the work takes: arithmetic, memory
-    traffic, and calls of operators at their least price. Probes are of `batches` batches."""
-    rows = []
+    """Runs an hour of `workers` workers, from probes of `batches` batches: a row per cell and way of training.
+
+    A cell is trained under `fair` with own batches and with shared ones, and under `published` without and with the training
+    curve that the authors' program draws. `arithmetic`, `memory` and `calls` are the shares of the machine's `limits`
+    (`measure.limits`) that the work takes at the least: floating-point operations, memory traffic, and calls of operators.
+    """
     with one_thread():
         where = machine(device)
-        for cell in cells:
-            kinds = ("own", "shared") if cell.wanted > 1 else ("own",)
-            published = [(kinds[-1], "published", train_curve) for train_curve in (False, True)]
-            for kind, protocol, train_curve in [*((kind, "fair", False) for kind in kinds), *published]:
-                stack = stack_of(cell, kind, protocol)
-                task = sweep.stack_task(stack, "")
-                steps, least = cost.steps(stack, task), work(stack, task, train_curve)
-                seconds = cost.probe(stack, task, device, batches, train_curve) * steps / len(stack)
-                calls = calls_per_step(stack, task, device)
-                rows.append(
-                    {
-                        "run": cell.name,
-                        "batches": kind,
-                        "protocol": protocol,
-                        "train_curve": train_curve,
-                        "stack": len(stack),
-                        "workers": workers,
-                        "run_seconds": seconds,
-                        "runs_an_hour": workers * 3600 / seconds,
-                        "original": cell.original,
-                        "gflops": 1e-9 * least["flops"] / seconds,
-                        "gbytes": 1e-9 * least["bytes"] / seconds,
-                        "calls_per_step": calls,
-                        "arithmetic": 1e-9 * least["flops"] / seconds / limits["gflops"],
-                        "memory": 1e-9 * least["bytes"] / seconds / limits["gbytes"],
-                        "calls": calls * limits["call_seconds"] * steps / len(stack) / seconds,
-                        **where,
-                    }
-                )
-    return pandas.DataFrame(rows)
+        return pandas.DataFrame(
+            [
+                {"run": cell.name} | way | _rate(cell, way, limits, device, workers, batches) | where
+                for cell in cells
+                for way in _ways(cell)
+            ]
+        )
+
+
+def _ways(cell: Cell) -> list[dict[str, object]]:
+    """The ways in which a cell is trained: kind of batches, protocol, and whether with the training curve."""
+    kinds = ("own", "shared") if cell.wanted > 1 else ("own",)
+    fair = [{"batches": kind, "protocol": "fair", "train_curve": False} for kind in kinds]
+    published = [{"batches": kinds[-1], "protocol": "published", "train_curve": curve} for curve in (False, True)]
+    return fair + published
+
+
+def _rate(
+    cell: Cell, way: dict[str, object], limits: dict[str, float], device: str, workers: int, batches: int
+) -> dict[str, object]:
+    """The columns of `measure` for a cell that is trained in one of its `_ways`."""
+    stack = stack_of(cell, way["batches"], way["protocol"])
+    task = sweep.stack_task(stack, "")
+    steps = cost.steps(stack, task)
+    least = work(stack, task, way["train_curve"])
+    seconds = cost.probe(stack, task, device, batches, way["train_curve"]) * steps / len(stack)
+    calls = calls_per_step(stack, task, device)
+    return {
+        "stack": len(stack),
+        "workers": workers,
+        "run_seconds": seconds,
+        "runs_an_hour": workers * 3600 / seconds,
+        "original": cell.original,
+        "gflops": 1e-9 * least["flops"] / seconds,
+        "gbytes": 1e-9 * least["bytes"] / seconds,
+        "calls_per_step": calls,
+        "arithmetic": 1e-9 * least["flops"] / seconds / limits["gflops"],
+        "memory": 1e-9 * least["bytes"] / seconds / limits["gbytes"],
+        "calls": calls * limits["call_seconds"] * steps / len(stack) / seconds,
+    }

@@ -1,4 +1,4 @@
-"""What time each run of a section takes, in a stack and alone."""
+"""How long each run of a section takes, in a stack and alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,9 +18,12 @@ BUDGETS = (*statistics.BUDGETS, "stack_seconds", "alone_seconds")
 
 
 def measure(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: int, repeats: int) -> pandas.DataFrame:
-    """Measured seconds of each run, evaluations included: `stack_seconds`, its share of a stack as a sweep makes it, and
-    `alone_seconds`, trained by itself. Medians of epochs of up to `batches` batches, `repeats` in each of two turns, scaled
-    to the whole run."""
+    """Measured seconds of each run, evaluations included: a row per run with its `key`.
+
+    `stack` is the number of runs in its stack, as a sweep makes it; `stack_seconds` is the run's share of the stack's time,
+    `alone_seconds` its time when it is trained by itself. Both are medians over epochs of up to `batches` batches, `repeats`
+    in each of two turns, scaled to the whole run.
+    """
     stacks = sweep.plan(specs, data_dir)
     times: dict[tuple[int, int], list[float]] = defaultdict(list)
     with one_thread():
@@ -45,8 +48,10 @@ def measure(specs: Sequence[RunSpec], *, data_dir: str, device: str, batches: in
 
 
 def timed(runs: pandas.DataFrame, specs: Sequence[RunSpec], **how: object) -> pandas.DataFrame:
-    """`runs` (the table of a section whose specs these are) with the columns of `measure`, measured on the first dataset;
-    only datasets of its sizes are kept. `how` goes to `measure`."""
+    """The table `runs` of the runs `specs` with the columns of `measure`, to which `how` goes.
+
+    Only the first dataset is measured; runs on datasets of other sizes are left out.
+    """
     first = specs[0].dataset
     twins = {spec.key: replace(spec, dataset=first).key for spec in specs}
     sizes = ["input_size", "output_size", "train_rows"]
