@@ -1,131 +1,162 @@
-"""What the ablation says, from made-up scores."""
+"""Scores, budgets and claims of the ablation, for accuracies and for errors, from tables made by hand."""
+
+import math
+from types import SimpleNamespace
 
 import numpy
 import pandas
 import pytest
+from helpers import PLAIN_KAN as KAN
+from helpers import made_up_scores
+from scipy.stats import t as student
 
-from kanbefair import sweep
-from kanbefair.specs import RunSpec
-from kanbefair.studies.ablation import design, findings
+from kanbefair.studies.ablation import findings
+from kanbefair.studies.ablation.design import Try
+from kanbefair.studies.ablation.effects import RATIO
+from kanbefair.sweep import Store
 from kanbefair.training.learned_splines import DrawnSpec
 
-
-def _scores(values: dict[str, float], datasets: dict[str, str], seeds: int = 4) -> pandas.DataFrame:
-    """Made-up scores: accuracy = value; error = 10^−value; it differs per dataset and seed, alike for
-    all variants but for noise of 1e-4."""
-    rows, noise = [], numpy.random.default_rng(1)
-    for place, (name, metric) in enumerate(datasets.items()):
-        for seed in range(seeds):
-            for variant, value in values.items():
-                shift = 0.1 * place + 0.01 * seed + noise.normal(0, 1e-4)
-                score = value + shift if metric == "accuracy" else 10 ** -(value + shift)
-                rows.append((name, metric, variant, 8, True, seed, score))
-    return pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+BOTH = pytest.mark.parametrize("metric", ["accuracy", "mae"])
 
 
-SYMBOLIC = {f"f{n}": "mae" for n in range(6)}
+HALF = student.ppf(0.975, 2) / math.sqrt(3)
+"""Half the interval of three values that are 1 apart."""
 
 
-CLASSES = {f"c{n}": "accuracy" for n in range(5)}
+def by_shares(level):
+    """The accuracy at which the share of wrong answers, half a point added, is 20 ∕ 10^level."""
+    return 100.5 - 20 / 10**level
 
 
-@pytest.fixture
-def known() -> pandas.DataFrame:
-    """MLP 1, KAN 2; every change of MLP adds 0.25, every change of KAN takes away 0.5, 'everything' crosses over."""
-    values = {name: 1.75 for name in design.CURVES} | {"MLP": 1.0, "KAN, silu shortcut": 2.0}
-    for change in design.CHANGES:
-        whole = {"MLP": 2.0, "KAN": 1.0}[change.base]
-        values[change.variant] = whole if change.factor == "everything" else {"MLP": 1.25, "KAN": 1.5}[change.base]
-    return _scores(values, SYMBOLIC | CLASSES)
+def tried_and_run(tries, metric):
+    """The places and the runs of tries (variant, size, seed, rate, validation, test), validation and test as quality."""
+    places, rows = [], []
+    for place, (variant, size, seed, rate, *quality) in enumerate(tries):
+        valid, test = quality if metric == "accuracy" else (10.0**-value for value in quality)
+        places.append(Try(variant, size, size == 8, SimpleNamespace(key=f"k{place}")))
+        rows.append((f"k{place}", "D", "any", "fair", metric, seed, rate, (size,), 100 * size, valid, test))
+    columns = ["key", "dataset", "domain", "protocol", "metric", "seed", "lr", "widths", "live_parameters"]
+    return pandas.DataFrame(rows, columns=[*columns, "valid_metric_selected", "test_metric_selected"]), places
 
 
-def test_effects_of_made_up_scores(known):
-    table = findings.effects(known)
-    assert len(table) == 2 * len(design.CHANGES)
-    for _, row in table.iterrows():
-        size = {"MLP": 0.25, "KAN": -0.5}[row["base"]]
-        size = {"MLP": 1.0, "KAN": -1.0}[row["base"]] if row["factor"] == "everything" else size
-        assert [row["effect"], row["low"], row["seed_high"]] == pytest.approx([size] * 3, abs=1e-3)
-        assert row["low"] < row["effect"] < row["high"]
-        assert row["share"] == pytest.approx(abs(size), abs=1e-3)
-        assert row["interval_over"] == "dataset" and row["seeds"] == 4
-        assert row["datasets"] == (6 if row["group"] == "symbolic functions" else 5)
+@BOTH
+def test_the_score_is_that_of_the_best_validated_rate(metric):
+    tries = [
+        ("MLP", 8, 1, 0.1, -6.0, 9.0),  # the best test, which no one could have known
+        ("MLP", 8, 1, 0.2, 3.0, 2.5),
+        ("MLP", 8, 1, 0.3, 2.0, 4.0),
+        ("MLP", 8, 2, 0.1, 5.0, 4.5),
+        ("MLP", 8, 2, 0.2, 3.0, 2.5),
+        ("MLP", 2, 1, 0.2, 1.0, 0.5),
+        ("MLP", 2, 1, 0.3, math.nan, math.nan),
+        ("KAN", 8, 1, 0.2, math.nan, math.nan),
+        ("KAN", 8, 1, 0.3, -9.0, -8.0),
+    ]
+    found = findings.scores(*tried_and_run(tries, metric))
+    score = found["score"] if metric == "accuracy" else -numpy.log10(found["score"])
+    assert score.tolist() == pytest.approx([2.5, 4.5, 0.5, -8.0])
+    assert found["lr"].tolist() == [0.2, 0.1, 0.2, 0.3]
+    assert found["size"].tolist() == [8, 8, 2, 8] and found["focus"].tolist() == [True, True, False, True]
+    assert found["live_parameters"].tolist() == [800, 800, 200, 800]
 
 
-def test_the_interval_is_over_seeds_where_there_are_few_datasets(known):
-    few = known[known["dataset"].isin(["f0", "c0", "c1"])]
-    assert set(findings.effects(few)["interval_over"]) == {"seed"}
+def test_budget_ratios_are_to_the_kan_of_the_same_dataset_and_budget():
+    values = {
+        KAN: {("A", 2): 100, ("A", 8): 200, ("B", 2): 1000},
+        "MLP": {("A", 2): 90, ("A", 8): 210, ("B", 2): 1300},
+        "MLP: no bias": {("A", 8): 190},
+        "MLP: KAN": {("A", 8): 200},
+    }
+    rows = [
+        (dataset, variant, size, seed, count)
+        for variant, own in values.items()
+        for (dataset, size), count in own.items()
+        for seed in (1, 2)
+    ]
+    scores = pandas.DataFrame(rows, columns=["dataset", "variant", "size", "seed", "live_parameters"])
+    found = findings.budget_ratios(scores)
+    assert found.iloc[:, 0].tolist() == [KAN, "MLP", "MLP: no bias"]
+    expected = [[1, 1, 1], [0.9, 1.05, 1.3], [0.95] * 3]
+    assert list(found)[1:] == ["min", "median", "max"]
+    numpy.testing.assert_allclose(found[["min", "median", "max"]].to_numpy(), expected)
 
 
-def test_no_share_without_a_certain_difference(known):
-    flat = known.copy()
-    same = flat["variant"].isin(["MLP", "KAN, silu shortcut", "MLP: KAN", "KAN: MLP"])
-    noise = numpy.random.default_rng(0).normal(0, 1, same.sum())
-    flat.loc[same, "score"] = numpy.where(flat.loc[same, "metric"] == "mae", 10**-noise, noise)
-    assert findings.effects(flat)["share"].isna().all()
+def test_beside_the_papers_top_stands_the_budget_with_the_best_mean():
+    budgets = {4: (99.0, 95.0, 70.0), 2: (90.0, 91.0, 92.0), 1: (50.0, 50.5, 51.0), 8: (90.5, 90.5, 90.5)}
+    rows = [("Income", "BSpline_First_MLP", size, 100 * size, score) for size, scores in budgets.items() for score in scores]
+    rows += [("Bank", "BSpline_First_MLP", 2, 7, 99.0), ("Income", "MLP", 2, 8, 98.0), ("Income", "BSpline_MLP", 4, 9, 70.0)]
+    scores = pandas.DataFrame(rows, columns=["dataset", "variant", "size", "live_parameters", "score"])
+    found = findings.beside_tops(scores).set_index(["dataset", "model"])
+    row = found.loc[("Income", "BSpline_First_MLP")]
+    assert (row["paper"], row["seeds"], row["live_parameters"]) == (86.19, 3, 200)
+    assert (row["here"], row["low"], row["high"]) == (91, pytest.approx(91 - HALF), pytest.approx(91 + HALF))
+    assert found.loc[("Income", "BSpline_MLP"), "here"] == 70 and found.loc[("Bank", "BSpline_First_MLP"), "here"] == 99
 
 
-def test_where_the_bases_do_not_differ_the_answer_gives_both_intervals(known):
-    flat = known.copy()
-    for place, name in enumerate(CLASSES):
-        rows = (flat["dataset"] == name) & (flat["variant"] == "MLP: KAN")
-        base = flat[(flat["dataset"] == name) & (flat["variant"] == "MLP")]["score"].to_numpy()
-        flat.loc[rows, "score"] = base + 10 * (-1) ** place
-    words = findings.answer(findings.effects(flat)).data
-    line = next(line for line in words.splitlines() if line.startswith("- **classification, from MLP**"))
-    assert "+2.0 points [-11.6, +15.6]; no difference shown over datasets (on these 5 datasets, over seeds: +2.0" in line
+def claimed(*args, **kwargs):
+    found = findings.claims(made_up_scores(*args, **kwargs))
+    return found.set_index(["comparison", "on"])
 
 
-def test_claims_of_made_up_scores(known):
-    table = findings.claims(known).set_index(["claim", "comparison", "on"])
-    row = table.loc[(2, "BSpline_MLP − KAN", "symbolic functions")]
-    assert row["effect"] == pytest.approx(-0.25, abs=1e-3) and row["verdict"] == "falls short of KAN"
-    assert table.loc[(2, "KAN − MLP", "classification"), "verdict"] == "KAN is better"
-    symbolic = table.loc[(3, "BSpline_MLP − MLP", "symbolic functions")]
-    assert symbolic["effect"] == pytest.approx(0.75, abs=1e-3) and symbolic["verdict"] == "splines help"
-    contrast = table.loc[(3, "BSpline_MLP − MLP", "symbolic functions − classification")]
-    classes = table.loc[(3, "BSpline_MLP − MLP", "classification"), "effect"]
-    assert contrast["effect"] == pytest.approx(symbolic["effect"] - classes) and contrast["verdict"] == "more for symbolic"
-    assert contrast["low"] < contrast["effect"] < contrast["high"] and contrast["datasets"] == 11
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_claim_is_told_in_the_words_of_its_side(sign):
+    levels = {"MLP": (0, 0), KAN: (1, -0.2), "BSpline_MLP": (2, -0.4), "BSpline_First_MLP": (0.5, -0.1)}
+    found = claimed({name: (sign * a, sign * b) for name, (a, b) in levels.items()}, by_shares)
+    kan, passes, splines = ("KAN is worse", "KAN is better"), ("falls short of KAN", "passes KAN"), ("harm", "help")
+    more = ("less for symbolic", "more for symbolic")
+    for on, up in (("symbolic functions", sign > 0), ("classification", sign < 0)):
+        assert found.loc[("KAN − MLP", on), "verdict"] == kan[up]
+        assert found.loc[("BSpline_MLP − KAN", on), "verdict"] == passes[up]
+        assert found.loc[("BSpline_First_MLP − KAN", on), "verdict"] == passes[not up]
+        for name in ("BSpline_MLP", "BSpline_First_MLP"):
+            assert found.loc[(f"{name} − MLP", on), "verdict"] == f"splines {splines[up]}"
+    for name, size in (("BSpline_MLP", 2.4), ("BSpline_First_MLP", 0.6)):
+        row = found.loc[(f"{name} − MLP", "symbolic functions − classification")]
+        assert row["verdict"] == more[sign > 0] and row["effect"] == pytest.approx(sign * size)
+    assert found.loc[("BSpline_MLP − KAN", "symbolic functions"), ["claim", "effect"]].tolist() == [2, pytest.approx(sign)]
 
 
-def test_the_answer_names_the_change_that_comes_nearest(known):
-    near = known.copy()
-    better = (near["variant"] == "MLP: spline before the map") & (near["metric"] == "mae")
-    near.loc[better, "score"] = 10 ** (numpy.log10(near.loc[better, "score"]) - 0.7)
-    words = findings.answer(findings.effects(near)).data
-    assert (
-        "The single change that comes nearest to it is *spline before the map*: error divided by 8.9 [8.9, 8.9], 95%" in words
-    )
+def test_claim_2_is_in_the_groups_units_and_claim_3_on_one_scale():
+    half = math.log10(2)  # half as many wrong answers
+    found = claimed({"MLP": (0, 0), KAN: (1, half), "BSpline_MLP": (1, half), "BSpline_First_MLP": (1, -half)}, by_shares)
+    assert found.loc[("KAN − MLP", "classification"), ["effect", "unit"]].tolist() == [pytest.approx(10, abs=0.01), "points"]
+    assert found.loc[("KAN − MLP", "symbolic functions"), ["effect", "unit"]].tolist() == [pytest.approx(1), RATIO]
+    for name, size in (("BSpline_MLP", half), ("BSpline_First_MLP", -half)):
+        row = found.loc[(f"{name} − MLP", "classification")]
+        assert row[["claim", "effect", "unit"]].tolist() == [3, pytest.approx(size), RATIO]
 
 
-def test_scores_take_the_rate_that_validation_chooses(tmp_path):
-    tried = [t for t in design.tries("smoke") if t.variant == "MLP" and t.focus and t.spec.dataset == "WineRecognition"]
-    runs = sweep.run([t.spec for t in tried], runs=tmp_path, workers=1, progress=False)
-    other = runs.assign(key="other", lr=0.5, valid_metric_selected=100.0, test_metric_selected=12.5)
-    places = [*tried, *(design.Try("MLP", t.size, True, t.spec) for t in tried)]
-    found = findings.scores(runs, places)
-    assert found["score"].tolist() == runs["test_metric_selected"].tolist()
-    spec = tried[0].spec
-    worse = design.Try("MLP", tried[0].size, True, RunSpec(**spec.as_dict() | {"lr": 0.5}))
-    other = other[:1].assign(key=worse.spec.key, seed=spec.seed)
-    assert 12.5 in findings.scores(pandas.concat([runs, other]), [*tried, worse])["score"].tolist()
+def test_splines_can_help_both_groups_and_symbolic_functions_less():
+    splines = ((0.29, 0.31, 0.3), (0.9, 1.1, 1.0))
+    found = claimed({"MLP": (0, 0), KAN: (0, 0), "BSpline_MLP": splines, "BSpline_First_MLP": (0.3, 0.3)}, by_shares)
+    row = found.loc[("BSpline_MLP − MLP", "symbolic functions − classification")]
+    # Welch's interval of two means of three values with variances 0.0001 and 0.01
+    half = student.ppf(0.975, 2 * 1.01**2 / 1.0001) * math.sqrt(0.0101 / 3)
+    assert row["verdict"] == "less for symbolic" and row["interval_over"] == "seed"
+    assert [row["effect"], row["low"], row["high"]] == pytest.approx([-0.7, -0.7 - half, -0.7 + half])
+    assert [row["seed_low"], row["seed_high"]] == pytest.approx([-0.7 - half, -0.7 + half])
+    neither = found[found["verdict"] == "no difference shown"].index.tolist()
+    assert neither == [
+        ("KAN − MLP", "symbolic functions"),
+        ("KAN − MLP", "classification"),
+        ("BSpline_First_MLP − MLP", "symbolic functions − classification"),
+    ]
 
 
-def test_the_papers_tops_stand_beside_ours():
-    scores = pandas.DataFrame(
-        {
-            "dataset": ["Bank"] * 4,
-            "variant": ["BSpline_MLP"] * 4,
-            "size": [2, 2, 4, 4],
-            "score": [90.0, 91.0, 88.0, 89.0],
-            "live_parameters": [100, 100, 200, 200],
-        }
-    )
-    table = findings.beside_tops(scores).set_index(["dataset", "model"])
-    row = table.loc[("Bank", "BSpline_MLP")]
-    assert row["paper"] == 90.69 and row["here"] == 90.5 and row["live_parameters"] == 100
-    assert numpy.isnan(table.loc[("MNIST", "BSpline_MLP"), "here"]) and len(table) == 8
+def test_without_an_effect_of_splines_none_is_told():
+    found = claimed({"MLP": (0, 0), KAN: (0, 0), "BSpline_MLP": (0, 0), "BSpline_First_MLP": (0, 0)}, by_shares)
+    assert set(found["verdict"]) == {"no difference shown", "no effect shown"}
+    assert found.loc[("BSpline_MLP − MLP", "classification"), "verdict"] == "no effect shown"
+
+
+def test_the_contrast_is_over_seeds_where_one_group_is_small():
+    levels = {"MLP": (0, 0), KAN: (1, 1), "BSpline_MLP": (2, 1), "BSpline_First_MLP": (1, 2)}
+    for many, few in (("symbolic", "classes"), ("classes", "symbolic")):
+        found = claimed(levels, by_shares, **{many: "ABCDE", few: "V"})
+        over = found.loc["BSpline_MLP − MLP", "interval_over"]
+        assert over["symbolic functions − classification"] == "seed"
+        assert sorted([over["symbolic functions"], over["classification"]]) == ["dataset", "seed"]
+        assert found.notna().all(axis=None)
 
 
 def test_learned_splines_are_read_point_by_point(tmp_path):
@@ -134,7 +165,7 @@ def test_learned_splines_are_read_point_by_point(tmp_path):
         {"layer": 1, "count": 7, "low": -0.5, "high": 0.75, "x": [-1.0, 1.0], "y": [[3.0, 4.0], [5.0, 6.0]]},
         {"layer": 2, "count": 8, "low": -0.25, "high": 1.0, "x": [-2.0, 2.0], "y": [[7.0, 9.0]]},
     ]
-    sweep.Store(tmp_path).write({"key": spec.key, "curves": {"activations": layers}})
+    Store(tmp_path).write({"key": spec.key, "curves": {"activations": layers}})
     table = findings.read([spec], tmp_path)
     assert set(table["dataset"]) == {"Digits"} and set(table["model"]) == {"BSpline_MLP"}
     assert table[["layer", "edge", "x", "y", "count", "low", "high"]].to_numpy().tolist() == [
