@@ -62,6 +62,15 @@ def test_a_share_is_of_the_certain_way_from_the_same_base_in_the_same_group(monk
     assert (whole["low"], whole["high"]) == (pytest.approx(2 - 0.01 * HALF), pytest.approx(2 + 0.01 * HALF))
 
 
+def test_one_interval_is_over_datasets_and_one_over_seeds():
+    rows = [(f"d{place}", seed, 2.0 * place + seed) for place in range(5) for seed in range(3)]
+    found = effects.mean_effect(pandas.DataFrame(rows, columns=["dataset", "seed", "effect"]))
+    half = student.ppf(0.975, 4) * math.sqrt(10 / 5)  # five means that are 2 apart have the variance 10
+    assert (found["effect"], found["interval_over"], found["datasets"], found["seeds"]) == (5, "dataset", 5, 3)
+    assert [found["low"], found["high"]] == pytest.approx([5 - half, 5 + half])
+    assert [found["seed_low"], found["seed_high"]] == pytest.approx([5 - HALF, 5 + HALF])
+
+
 def _scores(values: dict[str, float], datasets: dict[str, str], seeds: int = 4) -> pandas.DataFrame:
     """Made-up scores: accuracy = value; error = 10^−value; it differs per dataset and seed, alike for
     all variants but for noise of 1e-4."""

@@ -51,6 +51,7 @@ def test_the_score_is_that_of_the_best_validated_rate(metric):
         ("MLP", 2, 1, 0.3, math.nan, math.nan),
         ("KAN", 8, 1, 0.2, math.nan, math.nan),
         ("KAN", 8, 1, 0.3, -9.0, -8.0),
+        ("KAN", 8, 2, 0.2, math.nan, math.nan),  # all tries diverged
     ]
     found = findings.scores(*tried_and_run(tries, metric))
     score = found["score"] if metric == "accuracy" else -numpy.log10(found["score"])
