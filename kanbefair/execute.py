@@ -39,8 +39,10 @@ _seconds_kept = Lock()
 
 
 def names() -> list[str]:
-    """All notebooks; the verdict, which reads what the others found, comes last."""
+    """All notebooks; the verdict, which reads what the others found, comes last. `InputError` outside a checkout."""
     found = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    if not found:
+        raise InputError(f"there are no notebooks in '{NOTEBOOKS}'; call this from a clone of the project")
     return sorted(found, key=lambda name: (name.startswith(VERDICT), name))
 
 
@@ -155,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--device", default="cpu")
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
     p.add_argument("--at-once", type=int, default=0, help="notebooks executed at a time (default: 2; one on a GPU)")
-    p.add_argument("--out", default="", help="folder to write to (default: this project)")
+    p.add_argument("--out", default="", help="folder to write to (default: the clone, else the working directory)")
     args = p.parse_args(argv)
     given = {"profile": args.profile, "data_dir": args.data_dir, "device": args.device, "workers": args.workers}
     given["out"] = str(Path(args.out).resolve()) if args.out else ""

@@ -7,13 +7,20 @@ from pathlib import Path
 from kanbefair.errors import InputError
 
 
+def project_folder() -> Path:
+    """The checkout that this package runs from; the working directory where it was installed without one."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+PROJECT = project_folder()
+"""Where results and figures go, if nothing else is said."""
+
+
 def cache_folder() -> Path:
     """`KANBEFAIR_CACHE`, else `kanbefair` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair")).expanduser()
-
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:

@@ -79,9 +79,11 @@ def quartiles(values: numpy.ndarray) -> dict[str, float]:
 
 
 def peak_memory(run: Callable[[], object], device: str = "cpu") -> float:
-    """Bytes that `run` needs at most beyond what is held before it. On a GPU by PyTorch's allocator; on the CPU by the
-    kernel's high-water mark of resident memory, which sees whoever allocates (Linux only, else NaN; the kernel counts per
-    processor and adds up in batches, so a few MB are noise)."""
+    """Bytes that `run` needs at most beyond what is held before it.
+
+    On a GPU this is what PyTorch's allocator says. On the CPU it is the kernel's high-water mark of resident memory, whatever
+    allocates it: on Linux only, else NaN. The kernel counts per processor and adds up in batches, so a few MB are noise.
+    """
     if torch.device(device).type == "cuda":
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -103,9 +105,12 @@ def _resident(field: str) -> float:
 
 
 def limits(device: str = "cpu", size: int | None = None) -> dict[str, float]:
-    """What the machine reaches at its best: `gflops`, 10⁹ operations a second of a large float32 matrix product, `gbytes`,
-    10⁹ bytes a second read and written in a large copy, and `call_seconds`, what one call of a PyTorch operator takes at
-    the least. `size` is the number of rows of the square matrices (default: 1024 on the CPU, 8192 on a GPU)."""
+    """What the machine reaches at its best.
+
+    Returns `gflops`, 10⁹ operations a second of a large float32 matrix product; `gbytes`, 10⁹ bytes a second read and written
+    in a large copy; and `call_seconds`, what one call of a PyTorch operator takes at the least. `size` is the number of rows
+    of the square matrices (default: 1024 on the CPU, 8192 on a GPU).
+    """
     size = size or (8192 if torch.device(device).type == "cuda" else 1024)
     a, b, c = (torch.rand(size, size, device=device) for _ in range(3))
     source, target = (torch.zeros(32 * size**2 // 2, device=device) for _ in range(2))

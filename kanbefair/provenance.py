@@ -7,8 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-SOURCES = ("specs.py", "data", "models", "training")
-"""The files and folders that decide what a training run returns; `commit` is the last one that touched any of them."""
+SOURCES = ("__init__.py", "specs.py", "data", "models", "training")
+"""The files and folders that decide what a training run returns; `__init__.py` says how matrix products are rounded.
+
+`commit` is the last commit that touched any of them.
+"""
 
 
 @cache

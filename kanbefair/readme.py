@@ -1,27 +1,32 @@
-"""Writes the numbers of README.md from the committed tables: `python -m kanbefair.readme`."""
+"""Writes the numbers of README.md and the page on tables, docs/tables.md: `python -m kanbefair.readme`."""
 
 import re
 import sys
-from pathlib import Path
 
 import pandas
 
 from kanbefair.folders import PROJECT
-from kanbefair.report import sentences
+from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
+from kanbefair.studies import ablation, continual, domains, released, speed  # noqa: F401 (they declare their tables)
 from kanbefair.studies.released import reruns, rounding
 
 
-def verdict_block(verdict: pandas.DataFrame) -> str:
-    """The verdict table as a Markdown list."""
-    return sentences(verdict).data
+def verdict_block(verdict: pandas.DataFrame, again: pandas.DataFrame) -> str:
+    """The verdicts as a Markdown list; below the tabular ones what the paper's own tables say (`again`)."""
+    return sentences(verdict, again[again["domain"] == "tabular"]).data
 
 
 def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -> str:
-    """How near our re-runs come to the released rows, beside how near the authors' duplicates come to each other: one line
-    per domain and model."""
+    """How near our re-runs come to the released rows, and the authors' duplicates to each other: a Markdown table.
+
+    Both arguments are tables of `findings.agreement`; there is a line per domain and model.
+    """
     both = agreement.merge(duplicates, on=["domain", "model"], how="left", suffixes=("", " twice"))
-    lines = ["| domain | model | rows re-run | agree | released twice | agree |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| domain | model | rows re-run | agree | released twice | agree |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for _, row in both.iterrows():
         shares = ("exact", "within 0.5 points") if row["domain"] != "symbolic" else ("within 0.2 %", "within 5 %")
         ours, theirs = (_shares(row, shares, suffix) for suffix in ("", " twice"))
@@ -31,28 +36,29 @@ def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -
 
 
 def reruns_block(retrained: pandas.DataFrame, agreement: pandas.DataFrame) -> str:
-    """How many of the configurations on how many datasets were trained again, in what time, beside how many released rows."""
+    """How many of the configurations were trained again, in what time, and how many released rows they were compared with."""
     names = retrained["dataset"].unique()
     grid = {spec.key for domain in reruns.DOMAINS for spec in reruns.specs(domain, names)}
-    whole = len(grid | set(reruns.keyed(retrained)["key"]))
+    known = len(grid | set(reruns.keyed(retrained)["key"]))
     hours = retrained["run_seconds"].sum() / 3600
     return (
-        f"{len(retrained):,} of {whole:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
-        f"one core ({hours / 2:.1f} hours on two); {agreement['rows'].sum():,} released rows of them were at hand to compare:"
+        f"{len(retrained):,} of {known:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
+        f"one core ({hours / 2:.1f} hours on two). They were compared with {agreement['rows'].sum():,} released rows:"
     )
 
 
 def rounding_block(table: pandas.DataFrame) -> str:
-    """How many MLP rows of accuracies come back to the digit, and on how many two orders of operations agree."""
+    """How many MLP rows of accuracies come back to the digit, and how many of ours do in two orders of operations."""
     same = rounding.agreement(table).sum(numeric_only=True)
     return (
-        f"Of {same['rows']:.0f} MLP rows of accuracies {same['ours = released']:.0f} come back to the digit. Trained again "
-        f"with the sums of matrix products in another order and nothing else changed, {same['other = released']:.0f} do, "
-        f"and {same['ours = other']:.0f} agree with our first run."
+        f"Of {same['rows']:.0f} MLP rows of accuracies {same['ours = released']:.0f} come back to the digit. They were trained "
+        f"once more with the sums of matrix products in another order and nothing else changed: then "
+        f"{same['other = released']:.0f} come back, and {same['ours = other']:.0f} are the same as in our first run."
     )
 
 
 def _shares(row: pandas.Series, names: tuple[str, ...], suffix: str) -> str:
+    """The shares `names` of a row, those that it has, with a suffix to their columns; a dash if it has none."""
     found = [(name, row.get(name + suffix)) for name in names]
     return ", ".join(f"{value:.0f} % {name}" for name, value in found if not pandas.isna(value)) or "–"
 
@@ -66,20 +72,22 @@ def updated(text: str, blocks: dict[str, str]) -> str:
 
 
 def blocks() -> dict[str, str]:
-    """All blocks of the README, from the committed tables."""
-    retrained, agreement, duplicates = map(reruns.read, ("reruns", "agreement", "duplicates"))
+    """All blocks of the README, by name, from the committed tables."""
+    tables = Outputs("embedded")
+    agreement = reruns.read("agreement")
     return {
-        "verdict": verdict_block(Outputs("embedded").read("verdict")),
-        "reruns": reruns_block(retrained, agreement),
-        "agreement": agreement_block(agreement, duplicates),
+        "verdict": verdict_block(tables.read("verdict"), tables.read("published_reruns_verdict")),
+        "reruns": reruns_block(reruns.read("reruns"), agreement),
+        "agreement": agreement_block(agreement, reruns.read("duplicates")),
         "rounding": rounding_block(reruns.read("rounding")),
     }
 
 
 def main() -> int:
-    """Update README.md in place; returns 0."""
-    readme = Path(PROJECT / "README.md")
+    """Update README.md in place and write docs/tables.md; returns 0."""
+    readme = PROJECT / "README.md"
     readme.write_text(updated(readme.read_text(), blocks()))
+    (PROJECT / "docs" / "tables.md").write_text(columns.markdown())
     return 0
 
 

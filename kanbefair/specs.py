@@ -31,11 +31,13 @@ SPLINE_FIELDS = {"grid": 5, "order": 3, "grid_range": (-1.0, 1.0)}
 """The fields of every model with splines, with their defaults."""
 MODEL_FIELDS: dict[str, dict[str, object]] = {}
 """The fields that each model reads, with their defaults; for a spec of that model all other fields are None.
-`networks.register` adds to it."""
+
+`models.register` fills it.
+"""
 
 OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range", "without")
-REMOVABLE = {"KAN": ("scale", "bias")}
-"""The parts that `without` can take from a model; models that are not named here can lose their bias."""
+REMOVABLE: dict[str, tuple[str, ...]] = {}
+"""The parts that `without` can take from each model; `models.register` fills it."""
 
 
 def _at_least(name: str, value: object, least: int) -> None:
@@ -47,10 +49,22 @@ def _at_least(name: str, value: object, least: int) -> None:
 class RunSpec:
     """One training run. Fields that the model does not read are set to None, so that equal runs have equal keys.
 
-    `widths` are the hidden layers' widths; `grid` (G) the number of grid intervals, `order` (K) the spline's polynomial
-    order, `grid_range` the grid's two ends, `without` the parts that are left out: "bias" and, of a KAN, "scale", the factor
-    of each spline. `loss` None means cross entropy for classes and mean squared error for
-    numbers. Raises `InputError` for a value that is not allowed; the dataset's name is checked when it is loaded.
+    Args:
+        dataset: a registered dataset; its name is checked when it is loaded.
+        model: a registered family of networks.
+        widths: the hidden layers' widths.
+        protocol: "published" or "fair" (docs/protocol.md).
+        seed: of initial values and batches.
+        epochs, batch_size: passes over the training rows, and rows of a step.
+        lr: learning rate.
+        optimizer: "adam", "sgd" or "lbfgs".
+        loss: "cross_entropy" or "mse"; None: the former for classes, the latter for numbers.
+        activation, batch_norm: of MLPs.
+        grid, order, grid_range: of splines: number of grid intervals G, polynomial order K, the grid's two ends.
+        shortcut: of KANs.
+        without: the parts that are left out: "bias" and, of a KAN, "scale", the factor of each spline.
+
+    Raises `InputError` for a value that is not allowed.
     """
 
     least_hidden: ClassVar[int] = 1
@@ -111,7 +125,7 @@ class RunSpec:
             if getattr(self, name) is not None:
                 choose(name, getattr(self, name), allowed)
         for part in self.without or ():
-            choose("part to leave out", part, REMOVABLE.get(self.model, ("bias",)))
+            choose("part to leave out", part, REMOVABLE[self.model])
         self._set("without", tuple(sorted(set(self.without or ()))) or None)
         if self.grid_range is not None:
             ends = tuple(float(end) for end in self.grid_range)
@@ -142,9 +156,11 @@ class RunSpec:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def stack_key(self) -> tuple:
-        """Runs with equal stack keys can train as one stack: all but learning rate, grid range, whether a KAN has a silu
-        shortcut or none and, where the data and the batches do not hang on it, the seed. Datasets with the same inputs may
-        also differ (`stacks.plan`)."""
+        """Runs with equal stack keys can train as one stack.
+
+        They may differ in learning rate, in grid range, in whether a KAN has a silu shortcut or none and, where data and
+        batches do not depend on it, in the seed. Datasets with the same inputs may also differ (`sweep.plan`).
+        """
         ends = None if self.grid_range is None else (-1.0, 1.0)
         shortcut = "silu" if self.shortcut == "zero" else self.shortcut
         shared = replace(self, lr=1.0, grid_range=ends, shortcut=shortcut).as_dict()

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from tqdm import tqdm
 
@@ -15,8 +16,17 @@ from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, check_device
 
 
+class _Command(ModuleType):
+    """This module; called, it is the function `kanbefair.train`, whose place it takes when it is imported."""
+
+    __call__ = staticmethod(training.train)
+
+
+sys.modules[__name__].__class__ = _Command
+
+
 def parser() -> argparse.ArgumentParser:
-    """The paper's flags (protocol.md: Training), and this package's own behind them."""
+    """The paper's flags (docs/protocol.md: Training), and this package's own behind them."""
     p = argparse.ArgumentParser(prog="python -m kanbefair.train", description=__doc__, allow_abbrev=False)
     p.add_argument("--model", default="KAN", help=f"{', '.join(MODEL_FIELDS)} (default KAN)")
     p.add_argument("--layers_width", type=int, nargs="+", default=[5], help="widths of the hidden layers")
@@ -37,7 +47,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--protocol", default="published", help=f"{' or '.join(PROTOCOLS)} (default published)")
     p.add_argument("--data-dir", help="folder with the real datasets (default: $KANBEFAIR_DATA, else the user's cache)")
     p.add_argument("--device", default="cpu", help="cpu or cuda")
-    p.add_argument("--out", default=str(PROJECT), help="folder under which results/runs keeps the record")
+    p.add_argument(
+        "--out",
+        default=str(PROJECT),
+        help="folder under which results/runs keeps the record (default: the clone, else the working directory)",
+    )
     p.add_argument("--json", action="store_true", help="print the record as one JSON line")
     return p
 

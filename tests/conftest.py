@@ -48,7 +48,7 @@ def unwritable(tmp_path) -> Path:
 @pytest.fixture
 def own_registries():
     """What a test registers is forgotten after it."""
-    registries = (specs.MODEL_FIELDS, networks.FAMILIES, counting.LAYER_COUNTERS, registry._DATASETS)
+    registries = (specs.MODEL_FIELDS, specs.REMOVABLE, networks.FAMILIES, counting.LAYER_COUNTERS, registry._DATASETS)
     before = [dict(entries) for entries in registries]
     yield
     for entries, kept in zip(registries, before, strict=True):

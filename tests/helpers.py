@@ -100,3 +100,24 @@ def made_up_scores(levels, accuracy=lambda level: 50 + level, symbolic=("f",), c
                     score = accuracy(own) if metric == "accuracy" else 10.0**-own
                     rows.append((dataset, metric, variant, 8, True, seed, score))
     return pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+
+
+def runs_of(rows, protocol="fair", metric="accuracy"):
+    """Rows (dataset, model, seed, parameters, validation, test); FLOPs are ten times the parameters."""
+    table = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "valid", "test"])
+    return pandas.DataFrame(
+        {
+            "key": [f"{i:03}" for i in range(len(table))],
+            "dataset": table["dataset"],
+            "model": table["model"],
+            "seed": table["seed"],
+            "protocol": protocol,
+            "metric": metric,
+            "parameters": table["parameters"],
+            "flops": table["parameters"] * 10.0,
+            "valid_metric_selected": table["valid"],
+            "test_metric_selected": table["test"],
+            "test_metric_last": table["test"],
+            "test_metric_best": table["test"] + 99,
+        }
+    )

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kanbefair.data.files import fetch_archive, reading, require
+from kanbefair.data.image_sets import IMAGES, Images
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, make_task, overall_moments, validation_split
 from kanbefair.data.tensor_cache import cached
@@ -37,86 +38,6 @@ def digits(request: Request) -> Task:
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
     return make_task("Digits", "vision", request.protocol, (x_train, y_train), (x_test, y_test), moments=overall_moments)
 
-
-@dataclass(frozen=True)
-class Images:
-    """What is known of a set of images.
-
-    - `kind`: torchvision's class that reads it;
-    - `train`, `test`: the options of that class which choose the part;
-    - `folder`: its place in the data directory;
-    - `publisher`: where its files come from;
-    - `classes`: the number of classes, or of outputs where the paper has more;
-    - `mean`, `std`: those of each channel of the train part, pixels in [0, 1];
-    - `size`: height and width in pixels, to which images are resized.
-    """
-
-    kind: str
-    train: dict[str, object]
-    test: dict[str, object]
-    folder: str
-    publisher: str
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    size: int = 28
-
-
-def _split(**common: object) -> tuple[dict[str, object], dict[str, object]]:
-    """The options for the train and the test part of a class that tells them apart by `train`."""
-    return {"train": True, **common}, {"train": False, **common}
-
-
-_EMNIST = "www.nist.gov/itl/products-and-services/emnist-dataset"
-_CIFAR = "www.cs.toronto.edu/~kriz/cifar.html"
-_OXFORD = "www.robots.ox.ac.uk/~vgg/data"
-_SPLITS = {"split": "train"}, {"split": "test"}
-
-IMAGES = {
-    "MNIST": Images("MNIST", *_split(), "MNIST", "yann.lecun.com/exdb/mnist", 10, (0.1307,), (0.3081,)),
-    "EMNIST-Balanced": Images("EMNIST", *_split(split="balanced"), "EMNIST", _EMNIST, 47, (0.1753,), (0.3334,)),
-    "EMNIST-Letters": Images("EMNIST", *_split(split="letters"), "EMNIST", _EMNIST, 37, (0.1724,), (0.3311,)),
-    "FMNIST": Images(
-        "FashionMNIST", *_split(), "FashionMNIST", "github.com/zalandoresearch/fashion-mnist", 10, (0.2860,), (0.3530,)
-    ),
-    "KMNIST": Images("KMNIST", *_split(), "KMNIST", "codh.rois.ac.jp/kmnist", 10, (0.1918,), (0.3483,)),
-    "Cifar10": Images(
-        "CIFAR10", *_split(), "cifar-10-batches-py", _CIFAR, 10, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-    ),
-    "Cifar100": Images(
-        "CIFAR100", *_split(), "cifar-100-python", _CIFAR, 100, (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)
-    ),
-    "SVHN": Images(
-        "SVHN",
-        *_SPLITS,
-        "SVHN",
-        "ufldl.stanford.edu/housenumbers",
-        10,
-        (0.4381, 0.4442, 0.4734),
-        (0.1983, 0.2013, 0.1972),
-    ),
-    "DTD": Images("DTD", *_SPLITS, "dtd", f"{_OXFORD}/dtd", 47, (0.5283, 0.4738, 0.4231), (0.2689, 0.2596, 0.2669), 224),
-    "Pet": Images(
-        "OxfordIIITPet",
-        {"split": "trainval"},
-        {"split": "test"},
-        "oxford-iiit-pet",
-        f"{_OXFORD}/pets",
-        37,
-        (0.4845, 0.4529, 0.3958),
-        (0.2686, 0.2645, 0.2735),
-        224,
-    ),
-    "TinyImageNet": Images(
-        "TinyImageNet",
-        *_SPLITS,
-        "tiny-imagenet-200",
-        "cs231n.stanford.edu/tiny-imagenet-200.zip",
-        200,
-        (0.4802, 0.4481, 0.3975),
-        (0.2764, 0.2689, 0.2816),
-    ),
-}
 
 VERSION = 1
 """Raise it when the preprocessing below changes, so that cached tensors are made anew."""

@@ -13,8 +13,10 @@ REGISTERS = 64
 
 
 class PolynomialActivation(Layer):
-    """y = Σ_p a_p·x^p with one learnable polynomial per layer and run; a is (S, degree+1), drawn from N(0, 1) in the
-    order x, x², …, constant."""
+    """y = Σ_p a_p·x^p with one learnable polynomial per layer and run.
+
+    a is (S, degree+1), drawn from N(0, 1) in the order x, x², …, constant.
+    """
 
     def __init__(self, degree: int, *, stack: int = 1):
         super().__init__()
@@ -35,12 +37,20 @@ class PolynomialActivation(Layer):
 
 
 class Elementwise(nn.Module):
-    """A fixed function of each value. It is computed over whole vector registers: PyTorch treats the rest of a tensor with
-    other instructions, whose last bit would depend on where in the stack a run stands."""
+    """A fixed function of each value, computed over whole vector registers.
+
+    PyTorch treats the rest of a tensor with other instructions, whose last bit would depend on where in the stack a run
+    stands.
+
+    Args:
+        name: one of `specs.ACTIVATIONS`.
+        function: of a tensor, to one of the same shape.
+    """
 
     def __init__(self, name: str, function: Callable[[Tensor], Tensor]):
         super().__init__()
-        self.name, self.function = name, function
+        self.name = name
+        self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape."""

@@ -77,8 +77,10 @@ def basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order
 
 
 def fit_coefficients(noise: Tensor, grid: int, order: int) -> Tensor:
-    """Minimum-norm least-squares coefficients (…, G+K) of splines that take the values `noise` (…, G+1) at the grid
-    points (protocol.md: Training, KAN layer)."""
+    """Minimum-norm least-squares coefficients (…, G+K) of splines that take the values `noise` (…, G+1) at the grid points.
+
+    Source: docs/protocol.md: Training, KAN layer.
+    """
     points = torch.arange(grid + 1, dtype=torch.float64)
     table = basis(points, 0.0, float(grid), grid, order)
     return (noise.double() @ torch.linalg.pinv(table).T).to(noise.dtype)

@@ -103,7 +103,8 @@ def prepare() -> bool:
 def plain() -> Iterator[None]:
     """Within this context all layers take their plain form."""
     global _turned_off
-    before, _turned_off = _turned_off, True
+    before = _turned_off
+    _turned_off = True
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 Five counts (`COUNTS`), each for one run and one row of input, without a text model's embedding lookup:
 
-- `parameters`, `flops`: the paper's formulas (protocol.md: Counting), faults included, as the released rows hold them.
+- `parameters`, `flops`: the paper's formulas (docs/protocol.md: Counting), faults included, as the released rows hold them.
 - `live_parameters`: the values that receive a gradient.
 - `flops_shared`: what the paper's unit prices give for the network that is really there when each input's bases are
   computed once and shared by all outputs. The paper's price of an edge, 9K(G+1.5K) + 2G − 2.5K + 1, is

@@ -73,7 +73,8 @@ def count_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     g, k = shape.grid, shape.order
     everywhere, local = basis_flops(g, k)
     has_base = shape.shortcut != "zero"
-    scale, bias = ("scale" not in shape.without), ("bias" not in shape.without)
+    scale = "scale" not in shape.without
+    bias = "bias" not in shape.without
     base = has_base * (ACTIVATION_FLOPS[shape.shortcut] * i + 2 * i * o)
     return LayerCount(
         parameters=i * o * (g + k + 1 + scale + has_base) + o * bias,
@@ -84,4 +85,10 @@ def count_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     )
 
 
-register("KAN", KANStack, defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None}, layer_count=count_layer)
+register(
+    "KAN",
+    KANStack,
+    defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None},
+    layer_count=count_layer,
+    removable=("scale", "bias"),
+)

@@ -1,7 +1,7 @@
 """Layers over a stack of runs: every parameter has a leading axis of S runs, and so has every output.
 
 Inputs are (B, in), shared by all runs, or (S, B, in). Initial values are drawn run by run from that run's generator, in
-the order and layout in which the paper's files draw them (protocol.md: Training), so that one run can be reproduced
+the order and layout in which the paper's files draw them (docs/protocol.md: Training), so that one run can be reproduced
 whatever else is in the stack.
 """
 

@@ -49,8 +49,10 @@ class LookupTableStack(Network):
 def count_layer(shape: Shape, inputs: int, outputs: int, last: bool) -> LayerCount:
     """How the table counts: all products of bases for the dense forms, (K+1)^in of them for the local one."""
     everywhere, local = basis_flops(shape.grid, shape.order)
-    size, alive = (shape.grid + shape.order) ** inputs, (shape.order + 1) ** inputs
-    dense, sparse = size * (2 * outputs + inputs - 1), alive * (2 * outputs + inputs - 1)
+    size = (shape.grid + shape.order) ** inputs
+    alive = (shape.order + 1) ** inputs
+    dense = size * (2 * outputs + inputs - 1)
+    sparse = alive * (2 * outputs + inputs - 1)
     return LayerCount(
         parameters=size * outputs,
         live_parameters=size * outputs,

@@ -29,7 +29,8 @@ def count_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     """How a linear layer of `i` inputs and `o` outputs and its activation count (docs/protocol.md: Counting)."""
     c = ACTIVATION_FLOPS[shape.activation]
     learned = int(shape.activation[-1]) + 1 if shape.activation.startswith("polynomial") else 0
-    norm, bias = shape.batch_norm, "bias" not in shape.without
+    norm = shape.batch_norm
+    bias = "bias" not in shape.without
     real = 2 * i * o + (0 if last else c * o + 4 * o * norm)
     return LayerCount(
         parameters=o * (i + bias) + 2 * o * norm,

@@ -9,7 +9,7 @@ from kanbefair.data import Task
 from kanbefair.errors import InputError, choose
 from kanbefair.models.counting import LAYER_COUNTERS, LayerCount, Shape, count
 from kanbefair.models.layers import Layer, MeanEmbedding
-from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, RunSpec
+from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, REMOVABLE, RunSpec
 
 NO_RANGE = (-1.0, 1.0)
 """The grid range of a shape that names none."""
@@ -117,6 +117,7 @@ def register(
     *,
     defaults: dict[str, object],
     layer_count: Callable[[Shape, int, int, bool], LayerCount],
+    removable: tuple[str, ...] = ("bias",),
 ) -> None:
     """Add a family to the comparison, so that `RunSpec(model=name, ...)` builds, counts and trains it.
 
@@ -125,6 +126,7 @@ def register(
         network: a subclass of `Network`.
         defaults: the spec fields that it reads, with their default values.
         layer_count: counts one of its layers from (shape, inputs, outputs, is it the last).
+        removable: the parts that a spec's `without` may name.
 
     Raises `InputError` for a default that is no field of a spec.
     """
@@ -132,6 +134,7 @@ def register(
         choose("field of a model", field, OPTIONAL_FIELDS)
     FAMILIES[name] = network
     MODEL_FIELDS[name] = defaults
+    REMOVABLE[name] = removable
     LAYER_COUNTERS[name] = layer_count
 
 

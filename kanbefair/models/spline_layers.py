@@ -26,7 +26,9 @@ class Grid(nn.Module):
 
     def __init__(self, grid: int, order: int, grid_ranges: list[tuple[float, float]], *, fit: Fit = fit_coefficients):
         super().__init__()
-        self.grid, self.order, self.fit = grid, order, fit
+        self.grid = grid
+        self.order = order
+        self.fit = fit
         ends = torch.tensor(grid_ranges, dtype=torch.float32)
         self.same = len(set(map(tuple, grid_ranges))) == 1
         self.register_buffer("low", ends[:, 0].reshape(-1, 1, 1))

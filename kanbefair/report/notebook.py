@@ -1,15 +1,16 @@
 """What every notebook does: check its parameters, train its runs, write its tables and save its figures."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import pandas
 from IPython.display import display
-from matplotlib.figure import Figure
 
 from kanbefair import sweep
 from kanbefair.errors import InputError
-from kanbefair.report import style
+from kanbefair.report import computed, style
+from kanbefair.report.columns import Column, is_declared
+from kanbefair.report.shared_columns import RUNS
 from kanbefair.report.tables import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import cost
@@ -19,16 +20,23 @@ PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 
 @dataclass(frozen=True)
 class Section:
-    """A notebook's parameters, checked, and its folders."""
+    """A notebook's parameters, checked, its folders, and how the runs were computed that it has trained or read of.
+
+    Every table that it writes says the last in its last columns; what it returns of a table is without them.
+    """
 
     profile: str
     data_dir: str
     device: str
     workers: int
     outputs: Outputs
+    how: computed.Computed = field(default_factory=computed.Computed)
 
     def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
-        """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written."""
+        """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written.
+
+        A table that no study declares has the columns of `shared_columns.RUNS`.
+        """
         missing = len(sweep.Store(self.outputs.runs).missing(specs))
         table = sweep.run(
             specs,
@@ -40,7 +48,8 @@ class Section:
         )
         counts = {"runs": len(table), "trained": missing}
         display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
-        return self.outputs.write(name, table)
+        own = () if is_declared(name) else RUNS
+        return self.how.see(self.outputs.write(name, computed.last(table), own))
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
         """What training the missing of `specs` will cost here (`cost.estimate`); None for the small profiles, which take
@@ -49,19 +58,22 @@ class Section:
             return None
         return cost.estimate(specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers)
 
-    def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
-        """Write the table `name` and return it as written."""
-        return self.outputs.write(name, table)
+    def write(self, name: str, table: pandas.DataFrame, columns: Iterable[Column | Iterable[Column]] = ()) -> pandas.DataFrame:
+        """Write the table `name` and return it as written; `columns` declare those of a table that no study declares.
+
+        Raises `InputError` if the table is not declared or has other columns than declared (`columns.check`).
+        """
+        return computed.without(self.outputs.write(name, self.how.add(table), columns))
 
     def read(self, name: str) -> pandas.DataFrame:
         """The table `name` as a notebook has written it."""
-        return self.outputs.read(name)
+        return self.how.see(self.outputs.read(name))
 
     def find(self, name: str) -> pandas.DataFrame | None:
         """The table `name`, None if no notebook has written it."""
         return self.read(name) if (self.outputs.results / f"{name}.csv").is_file() else None
 
-    def save(self, name: str, figure: Figure) -> Figure:
+    def save(self, name: str, figure: style.Figure) -> style.Figure:
         """Save a figure as PDF and PNG and return it for display."""
         return style.save(figure, self.outputs, name)
 

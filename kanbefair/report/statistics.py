@@ -21,17 +21,17 @@ DATASETS_TO_GENERALISE = 5
 
 
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
-    """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported; both are such
-    that higher is better for accuracy and lower for errors. Diverged runs have neither.
+    """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported.
 
-    Small validation parts give many equal accuracies: the lower validation loss is then the better choice, for which it
-    takes part in `choice` with less than any step of accuracy.
+    Of both, higher is better for accuracy and lower for errors. Diverged runs have neither. Small validation parts give many
+    equal accuracies: the lower validation loss is then the better choice, for which it takes part in `choice` with less than
+    any step of accuracy.
     """
     if not (runs["protocol"] == "fair").all():
         return runs.assign(choice=runs["test_metric_last"], score=runs["test_metric_last"])
     choice = runs["valid_metric_selected"]
     if "valid_loss_selected" in runs:
-        loss = runs["valid_loss_selected"]
+        loss = runs["valid_loss_selected"].where(runs["metric"] == "accuracy")
         choice = choice - (TIE * loss / (1 + loss)).fillna(0)
     return runs.assign(choice=choice, score=runs["test_metric_selected"])
 
@@ -75,7 +75,7 @@ def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = ("KAN",
     all_steps = envelope(runs, budget)
     rows = []
     for dataset, steps in all_steps.groupby("dataset"):
-        # the range is that of all runs, so that it does not hang on which try a seed happens to choose
+        # the range is that of all runs, so that it does not depend on which try a seed happens to choose
         sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
         budgets = common_budgets(sizes, models)
         for (seed, metric), group in steps.groupby(["seed", "metric"]):
@@ -102,7 +102,7 @@ def verdict(
 ) -> pandas.DataFrame:
     """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who wins: the model on whose
     side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
-    `DATASETS_TO_GENERALISE`)."""
+    `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between."""
     rows = []
     for budget in budgets:
         table = gains(runs, budget)
@@ -121,6 +121,7 @@ def verdict(
                 "winner": winner,
                 "interval_over": over,
                 "units": len(units),
+                "names": " ".join(table["dataset"].unique()),
                 "datasets": table["dataset"].nunique(),
                 "seeds": table["seed"].nunique(),
                 "tries_KAN": _tries(runs, "KAN"),

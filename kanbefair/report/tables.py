@@ -1,20 +1,33 @@
 """Where results go: the one place that knows the folders, and the way into and out of CSV files."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas
 
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import PROJECT, writable
+from kanbefair.report.columns import Column, check, declare
 
 PROFILES = ("smoke", "embedded", "paper")
 TRAINED = "application/vnd.kanbefair.trained+json"
 """Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
 
+declare(
+    "notebook_seconds",
+    "a notebook that `python -m kanbefair.execute` has executed",
+    Column("notebook", "name of the notebook"),
+    Column("seconds", "time that its execution took", "seconds"),
+    Column("runs", "runs that it asked for", "runs"),
+    Column("trained", "runs of them that it trained, the others being kept from before", "runs"),
+    Column("workers", "processes that trained", "processes"),
+    Column("date", "day of the execution"),
+)
+
 
 class Outputs:
-    """The folders of one profile under `out` (the project itself if empty).
+    """The folders of one profile under `out` (`folders.PROJECT` if empty).
 
     `results/<profile>` holds the tables, `figures/<profile>` the figures, `results/runs` the records of all profiles.
     Raises `InputError` for an unknown profile or a folder that cannot be written.
@@ -28,8 +41,13 @@ class Outputs:
         for folder in (self.results, self.figures, self.runs):
             writable(folder)
 
-    def write(self, name: str, table: pandas.DataFrame) -> pandas.DataFrame:
-        """Write `results/<profile>/<name>.csv` and return what can be read back from it: figures are drawn from that."""
+    def write(self, name: str, table: pandas.DataFrame, columns: Iterable[Column | Iterable[Column]] = ()) -> pandas.DataFrame:
+        """Write `results/<profile>/<name>.csv` and return what can be read back from it: figures are drawn from that.
+
+        Its columns are checked against the declared ones, or against `columns` where the table is not declared. Raises
+        `InputError` where they differ (`columns.check`); then nothing is written.
+        """
+        check(name, table.columns, columns)
         path = self.results / f"{name}.csv"
         fresh = path.with_suffix(".csv.tmp")
         table.to_csv(fresh, index=False, float_format="%.8g", lineterminator="\n")

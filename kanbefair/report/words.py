@@ -1,7 +1,11 @@
 """Results in words."""
 
+import math
+
 import pandas
 from IPython.display import Markdown
+
+from kanbefair.report.statistics import DATASETS_TO_GENERALISE
 
 EQUAL = {
     "parameters": "equal parameters",
@@ -10,22 +14,98 @@ EQUAL = {
     "alone_seconds": "equal time alone",
 }
 """Budgets in words."""
+KINDS = {
+    "symbolic": "functions",
+    "tabular": "tables",
+    "vision": "image sets",
+    "text": "text sets",
+    "audio": "audio sets",
+}
+"""What the datasets of a domain are called where there are too many to name."""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+AGAIN = (
+    "{domain}, the paper's own datasets trained again by its protocol (last epoch, no validation part, chosen and scored on "
+    "the test part), with all tries and with as many for KAN as for MLP:"
+)
+"""What stands above the verdicts on re-runs of a domain."""
 
 
-def sentences(verdict: pandas.DataFrame) -> Markdown:
-    """The verdict table in words."""
+def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) -> Markdown:
+    """Verdicts in words: a list with a line per row of a table of `statistics.verdict`.
+
+    A line names the datasets, the range of budgets, who is ahead by how much, what the interval is over, and the tries of
+    KAN and of MLP. Where the table has "tie", the line says that no difference is shown; where there is no interval, that
+    there is no verdict.
+
+    Args:
+        verdict: the verdicts.
+        again: verdicts on the paper's own datasets (`released.findings.verdicts`), if they are there. They stand below
+            those of their domain.
+    """
     lines = []
-    for _, row in verdict.iterrows():
-        budget = EQUAL[row["budget"]]
-        who = "**a tie**" if row["winner"] == "tie" else f"**{row['winner']}** wins"
-        if row["metric"] == "mae":
-            low, gain, high = (f"{10 ** row[name]:.2g}" for name in ("low", "gain", "high"))
-            size = f"the MLP's error is {gain} times KAN's [{low}, {high}]"
-        else:
-            size = f"KAN's accuracy minus MLP's is {row['gain']:+.2f} points [{row['low']:+.2f}, {row['high']:+.2f}]"
-        over = f"95 % interval over {row['units']} {row['interval_over']}s"
-        if row["units"] < 2:
-            who, over, size = "**no verdict**", f"one {row['interval_over']}, so no interval", size.split(" [")[0]
-        tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
-        lines.append(f"- {row['domain']}, {budget}: {who}; {size} ({over}; {tries}).")
+    for domain, own in verdict.groupby("domain", sort=False):
+        lines += [f"- {_line(row)}" for row in own.to_dict("records")]
+        others = [] if again is None else again[again["domain"] == domain].to_dict("records")
+        if others:
+            lines += [f"- {AGAIN.format(domain=domain)}", *(f"  - {_line(row)}" for row in others)]
     return Markdown("\n".join(lines))
+
+
+def _line(row: dict[str, object]) -> str:
+    what = f"{row['domain']} ({_datasets(row)}), {_budgets(row)}"
+    over = f"{row['units']} {row['interval_over']}{'' if row['units'] == 1 else 's'}"
+    tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
+    if row["units"] < 2 or not math.isfinite(row["high"] - row["low"]):
+        return f"{what}: **no verdict**, {_gain(row)}; no interval from {over}; {tries}."
+    if row["interval_over"] == "seed":
+        over += ", which says nothing of other datasets"
+    return f"{what}: {_decision(row)}; 95 % interval over {over}; {tries}."
+
+
+def _datasets(row: dict[str, object]) -> str:
+    """The names of a few datasets, or how many there are of what kind."""
+    names = row["names"].split()
+    if len(names) < DATASETS_TO_GENERALISE:
+        return ", ".join(names)
+    number = NUMBERS[len(names)] if len(names) < len(NUMBERS) else len(names)
+    return f"{number} {KINDS.get(row['domain'], 'datasets')}"
+
+
+def _budgets(row: dict[str, object]) -> str:
+    """The kind of budget and the range that was compared; times are in seconds."""
+    form = "{:.2g} s" if row["budget"].endswith("_seconds") else "{:,.0f}"
+    low = form.format(row["budget_low"])
+    high = form.format(row["budget_high"])
+    return EQUAL[row["budget"]] + (f" of {low}" if low == high else f" from {low} to {high}")
+
+
+def _decision(row: dict[str, object]) -> str:
+    """Who is ahead by how much, with the interval seen from the winner's side."""
+    winner = row["winner"]
+    if winner == "tie":
+        return f"**no difference shown**, {_gain(row)} {_interval(row, '+.2f')}"
+    if winner == "MLP":
+        row = row | {"gain": -row["gain"], "low": -row["high"], "high": -row["low"]}
+    if row["metric"] == "mae":
+        loser = {"KAN": "MLP", "MLP": "KAN"}[winner]
+        return f"**{winner}** ahead, {loser}'s error is {_times(row['gain'])} times {winner}'s {_interval(row)}"
+    return f"**{winner}** ahead by {row['gain']:.2f} points {_interval(row)}"
+
+
+def _gain(row: dict[str, object]) -> str:
+    """The gain of KAN over MLP, whoever is ahead."""
+    if row["metric"] == "mae":
+        return f"MLP's error is {_times(row['gain'])} times KAN's"
+    return f"KAN's accuracy minus MLP's is {row['gain']:+.2f} points"
+
+
+def _interval(row: dict[str, object], points: str = ".2f") -> str:
+    """The ends of the interval: ratios of errors, or points in the format `points`."""
+    low, high = (_times(row[end]) if row["metric"] == "mae" else format(row[end], points) for end in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def _times(logarithm: float) -> str:
+    """A ratio of which the logarithm to the base 10 is given."""
+    ratio = 10**logarithm
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"

@@ -14,11 +14,15 @@ from kanbefair.models import build
 from kanbefair.specs import RunSpec
 
 STACK_RUNS = 64
+"""A stack is at most so many runs."""
 STACK_VALUES = 2**25
-"""A stack is at most so many runs, and at most so many numbers at once in its widest layer."""
-SEED_INPUTS, SEED_RUNS = 256, 8
-"""From so many inputs on, and so many runs of each seed, stacks hold one seed each: all their runs then see the same batches,
-and what the first layer makes of the inputs alone is worked out once."""
+"""It holds at most so many numbers at once in its widest layer."""
+SEED_INPUTS = 256
+"""From so many inputs on, and so many runs of each seed (`SEED_RUNS`), stacks hold one seed each.
+
+All their runs then see the same batches, and what the first layer makes of the inputs alone is worked out once.
+"""
+SEED_RUNS = 8
 
 
 @lru_cache(maxsize=4)
@@ -75,21 +79,13 @@ def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
 
 
 def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
-    """Group specs into stacks, the costliest first; runs of a stack are alike in all that `RunSpec.stack_key` names, and on
-    one dataset or on symbolic functions of the same points, and on one seed where that pays (`SEED_RUNS`). Runs of one grid
-    range stand together: layers evaluate once what neighbours share.
+    """Group specs into stacks, the costliest first.
 
-    A group is cut where it would be too wide for memory or leave a worker idle.
+    Runs of a stack are alike in all that `RunSpec.stack_key` names. They are on one dataset or on symbolic functions of the
+    same points, and on one seed where that pays (`SEED_RUNS`). A group is cut where it would be too wide for memory or leave
+    a worker idle. Raises `InputError` for a run that does not fit its dataset.
     """
-    alike: dict[tuple, list[RunSpec]] = defaultdict(list)
-    for spec in specs:
-        alike[spec.stack_key()].append(spec)
-    groups = [
-        sorted(own, key=lambda spec: spec.grid_range or ())
-        for group in alike.values()
-        for family in _families(group, data_dir)
-        for own in _by_seed([spec for spec in group if spec.dataset in family], task_of(group[0], data_dir).input_size)
-    ]
+    groups = _groups(specs, data_dir)
     stacks = []
     for group in groups:
         task = task_of(group[0], data_dir)
@@ -101,3 +97,17 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
         cost = group[0].epochs * math.ceil(len(task.x_train) / group[0].batch_size) * values
         stacks += [(cost * len(group) / parts, group[start : start + size]) for start in range(0, len(group), size)]
     return [stack for _, stack in sorted(stacks, key=lambda pair: -pair[0])]
+
+
+def _groups(specs: Sequence[RunSpec], data_dir: str) -> list[list[RunSpec]]:
+    """Specs that can train together. Runs of one grid range stand side by side: layers evaluate once what neighbours share."""
+    alike: dict[tuple, list[RunSpec]] = defaultdict(list)
+    for spec in specs:
+        alike[spec.stack_key()].append(spec)
+    groups = []
+    for group in alike.values():
+        inputs = task_of(group[0], data_dir).input_size
+        for family in _families(group, data_dir):
+            own = [spec for spec in group if spec.dataset in family]
+            groups += [sorted(part, key=lambda spec: spec.grid_range or ()) for part in _by_seed(own, inputs)]
+    return groups

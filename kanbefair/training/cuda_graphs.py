@@ -1,5 +1,7 @@
-"""Recorded work for a GPU: what is launched again and again is recorded once as a CUDA graph and replayed whole, so that
-launching its many small operations does not bind."""
+"""Recorded work for a GPU: what is launched again and again is recorded once as a CUDA graph and replayed whole.
+
+Launching its many small operations one by one would take longer than doing them.
+"""
 
 import logging
 from collections.abc import Callable
@@ -51,11 +53,12 @@ class Recorded:
     """A function of a tensor, recorded from call number `WARM_UP` + 1 on.
 
     The function must be the same at every call, return nothing, read and write the same tensors, and do nothing on the host
-    that hangs on values. Tensors of another shape than the first one's are handed to it as they are.
+    that depends on values. Tensors of another shape than the first one's are handed to it as they are.
     """
 
     def __init__(self):
-        self.calls, self.side = 0, Side()
+        self.calls = 0
+        self.side = Side()
         self.given: Tensor | None = None
         self.replay: Callable[[], None] | None = None
 

@@ -17,8 +17,12 @@ ADAM_EPSILON = 1e-8
 class StackOptimizer:
     """Moves the parameters (S, …) of a stacked network into one flat vector, and their gradients into another.
 
-    `lr` (S,) is each run's learning rate. The parameters stay views of the vector, so a step is a few operations on it. The
-    gradients' vector is kept, too: allocated anew each step, large gradients would leave holes in the heap, and it would grow.
+    The parameters stay views of the vector, so that a step is a few operations on it. The gradients' vector is kept, too:
+    allocated anew each step, large gradients would leave holes in the heap, and it would grow.
+
+    Args:
+        network: a stacked network.
+        lr: each run's learning rate (S,).
     """
 
     def __init__(self, network: nn.Module, lr: Tensor):
@@ -58,7 +62,8 @@ class StackAdam(StackOptimizer):
 
     def __init__(self, network: nn.Module, lr: Tensor):
         super().__init__(network, lr)
-        self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
+        self.mean = torch.zeros_like(self.values)
+        self.square = torch.zeros_like(self.values)
         on_device = cuda_graphs.records_on(self.values.device)
         self.steps = torch.zeros((), dtype=torch.float64, device=self.values.device) if on_device else 0
 

@@ -21,7 +21,7 @@ class RandomStream:
     """The random numbers of one run: initial values first, then a permutation of the training rows per epoch.
 
     `published` draws both from one generator just as the paper's program does with its data loaders; its KAN starts from
-    seed 0 whatever the run's seed (protocol.md: Training). `fair` has a generator for each, from the run's seed.
+    seed 0 whatever the run's seed (docs/protocol.md: Training). `fair` has a generator for each, from the run's seed.
     """
 
     def __init__(self, spec: RunSpec):

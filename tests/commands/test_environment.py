@@ -2,6 +2,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import version
 
@@ -80,7 +82,37 @@ def test_make_installs_from_the_lock():
     makefile = (PROJECT / "Makefile").read_text()
     assert "pip install --quiet --disable-pip-version-check -r requirements.lock" in makefile
     assert not re.search(r"pip install[^\n]*==", makefile)
-    assert "make test" in (PROJECT / ".ci" / "run").read_text().splitlines()
+
+
+def test_ci_looks_at_what_is_tracked_and_then_tests():
+    assert (PROJECT / ".ci" / "run").read_text().splitlines()[-2:] == ["make check-tree", "make test"]
+
+
+def check_tree(folder, *variables):
+    command = ["make", "--silent", "--file", PROJECT / "Makefile", "check-tree", *variables]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_tree_holds_no_ignored_file_and_few_bytes(tmp_path):
+    def git(*command):
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True, capture_output=True)
+
+    assert check_tree(tmp_path).returncode != 0, "outside a checkout nothing can be said"
+    git("init")
+    (tmp_path / "kept.txt").write_text("x" * 1000)
+    (tmp_path / ".gitignore").write_text("*.tmp\n")
+    git("add", ".")
+    git("commit", "--message", "first")
+    assert check_tree(tmp_path).stdout == "Tracked: 0.001006 MB of at most 22\n"
+    assert check_tree(tmp_path, "MOST_MB=0.001").returncode != 0
+    (tmp_path / "left.tmp").write_text("")
+    assert check_tree(tmp_path).returncode == 0
+    git("add", "--force", "left.tmp")
+    ended = check_tree(tmp_path)
+    assert ended.returncode != 0
+    assert ended.stdout == "left.tmp\nThese files are ignored and yet tracked.\n"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -104,7 +104,9 @@ def test_the_longest_of_the_last_time_comes_first_and_nothing_after_a_failure(bo
         nbformat.write(log(tmp_path, name), book / f"{name}.ipynb")
     made.write(
         "notebook_seconds",
-        pandas.DataFrame({"notebook": ["03_long", "02_fails"], "seconds": [9.0, 5.0], "runs": 0, "trained": 0}),
+        pandas.DataFrame(
+            {"notebook": ["03_long", "02_fails"], "seconds": [9.0, 5.0], "runs": 0, "trained": 0, "workers": 1, "date": ""}
+        ),
     )
     assert call(tmp_path, "04_short", "02_fails", "03_long", "--at-once", "1") == 2
     assert [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()] == ["03_long"]

@@ -8,7 +8,7 @@ import soundfile
 import torch
 from helpers import ROOT
 
-from kanbefair.data import audio, files, load
+from kanbefair.data import audio, clips, files, load
 from kanbefair.errors import InputError
 
 SCRIPT = ROOT / "scripts" / "make_spoken_words.py"
@@ -107,7 +107,7 @@ def _tone(path, seconds, rate, frequency=50, channels=1):
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (44100, 2), (1000, 1)])
 def test_clip_is_resampled_averaged_and_padded(rate, channels, tmp_path):
-    x = audio.clip(_tone(tmp_path / "a.wav", 0.5, rate, channels=channels))
+    x = clips.clip(_tone(tmp_path / "a.wav", 0.5, rate, channels=channels))
     assert x.shape == (1000,)
     assert x.dtype == torch.float32
     assert (x[501:] == 0).all()
@@ -120,9 +120,9 @@ def test_clip_is_resampled_averaged_and_padded(rate, channels, tmp_path):
 def test_clip_reads_no_less_than_it_needs(rate, tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, numpy.random.RandomState(0).uniform(-0.9, 0.9, 3 * rate), rate)
-    part = audio.clip(path)
-    monkeypatch.setattr(audio, "READ_SECONDS", 3)
-    assert float((audio.clip(path) - part).abs().max()) < 1e-6
+    part = clips.clip(path)
+    monkeypatch.setattr(clips, "READ_SECONDS", 3)
+    assert float((clips.clip(path) - part).abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize(("kept", "damaged"), [(60_000, False), (8_000, True), (30, True), (0, True)])
@@ -131,9 +131,9 @@ def test_clip_tells_a_truncated_file(kept, damaged, tmp_path):
     path.write_bytes(path.read_bytes()[:kept])
     if damaged:
         with pytest.raises((ValueError, RuntimeError)):
-            audio.clip(path)
+            clips.clip(path)
     else:
-        assert audio.clip(path).shape == (1000,)
+        assert clips.clip(path).shape == (1000,)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_speech_command_words(data_dir):
 @pytest.mark.parametrize("name", REAL)
 def test_second_load_hits_the_cache(data_dir, name, monkeypatch):
     first = load(name, data_dir)
-    monkeypatch.setattr(audio, "clip", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(clips, "clip", lambda path: pytest.fail("read again"))
     second = load(name, data_dir)
     for part in first.parts:
         assert all(map(torch.equal, first.part(part), second.part(part)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import ROOT
 
-from kanbefair.data import files, load, text
+from kanbefair.data import files, load, text, tokens
 from kanbefair.data.task import index_split
 from kanbefair.errors import InputError
 
@@ -35,18 +35,18 @@ def make():
     ],
 )
 def test_tokens(sentence, expected):
-    assert text.tokens(sentence) == expected
+    assert tokens.tokens(sentence) == expected
 
 
 def test_vocabulary_counts_then_spells():
     texts = [["b", "a", "b"], ["a", "c", "<unk>"]]
-    assert text.vocabulary(texts) == {"<unk>": 0, "a": 1, "b": 2, "c": 3}
-    assert text.vocabulary(texts, least_count=2) == {"<unk>": 0, "a": 1, "b": 2}
+    assert tokens.vocabulary(texts) == {"<unk>": 0, "a": 1, "b": 2, "c": 3}
+    assert tokens.vocabulary(texts, least_count=2) == {"<unk>": 0, "a": 1, "b": 2}
 
 
 def test_encode_takes_the_vocabulary_from_the_training_part():
     parts = {"train": (["a b", "b"], [0, 1]), "valid": (["b new"], [1]), "test": (["newer a", ""], [0, 1])}
-    tensors = text.encode(parts)
+    tensors = tokens.encode(parts)
     assert int(tensors["vocabulary_size"]) == 3
     assert tensors["tokens_train"].tolist() == [2, 1, 1]
     assert tensors["tokens_valid"].tolist() == [1, 0]
@@ -56,16 +56,16 @@ def test_encode_takes_the_vocabulary_from_the_training_part():
 
 def test_encode_takes_the_first_tokens_only():
     parts = {"train": (["a b c"], [0]), "valid": ([], []), "test": (["c a a"], [0])}
-    tensors = text.encode(parts, longest=2)
+    tensors = tokens.encode(parts, longest=2)
     assert int(tensors["vocabulary_size"]) == 3
     assert tensors["tokens_test"].tolist() == [0, 1]
 
 
 def test_pad():
-    padded = text.pad(torch.tensor([5, 6, 7], dtype=torch.int32), torch.tensor([2, 0, 1]))
+    padded = tokens.pad(torch.tensor([5, 6, 7], dtype=torch.int32), torch.tensor([2, 0, 1]))
     assert padded.dtype == torch.int32
     assert padded.tolist() == [[5, 6], [-1, -1], [7, -1]]
-    assert text.pad(torch.tensor([], dtype=torch.int32), torch.tensor([], dtype=torch.int64)).shape == (0, 1)
+    assert tokens.pad(torch.tensor([], dtype=torch.int32), torch.tensor([], dtype=torch.int64)).shape == (0, 1)
 
 
 @pytest.mark.parametrize(("protocol", "rows"), [("fair", (2240, 560, 720)), ("published", (2800, 0, 720))])
@@ -86,7 +86,7 @@ def test_docstrings(protocol, rows):
 
 def test_docstrings_vocabulary_knows_no_other_part():
     rows = text.docstring_rows()
-    seen = text.vocabulary((text.tokens(r[3])[:80] for r in rows if r[0] == "train"), least_count=2)
+    seen = tokens.vocabulary((tokens.tokens(r[3])[:80] for r in rows if r[0] == "train"), least_count=2)
     task = load("Docstrings")
     assert task.vocabulary_size == len(seen)
     assert set(task.x_train.unique().tolist()) == {-1, *seen.values()}

@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision import transforms
 
 from kanbefair import data
-from kanbefair.data import vision
+from kanbefair.data import image_sets, vision
 from kanbefair.data.task import validation_split
 from kanbefair.errors import InputError
 
@@ -157,14 +157,14 @@ def same(a, b):
 
 
 def test_every_image_set_is_tested():
-    assert set(WRITERS) == set(vision.IMAGES)
+    assert set(WRITERS) == set(image_sets.IMAGES)
     assert {"Digits", "MNIST_PCA_n", *WRITERS} == set(data.names("vision"))
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_loads_what_is_on_disk_and_then_what_is_in_the_cache(name, root, monkeypatch):
     WRITERS[name](root)
-    known = vision.IMAGES[name]
+    known = image_sets.IMAGES[name]
     published, fair = (data.load(name, root, protocol=protocol) for protocol in ("published", "fair"))
     order = sorted if name == "TinyImageNet" else list
     assert published.y_train.tolist() == order(labels("train")) and published.y_test.tolist() == labels("test")
@@ -182,7 +182,7 @@ def test_a_truncated_file_is_told_and_the_cache_is_untouched(name, root):
     WRITERS[name](root)
     data.load(name, root)
     before = cache_of(root, name).read_bytes()
-    folder = root / vision.IMAGES[name].folder
+    folder = root / image_sets.IMAGES[name].folder
     largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
     with pytest.raises(InputError) as caught:
@@ -198,7 +198,7 @@ def test_a_truncated_file_is_told_and_the_cache_is_untouched(name, root):
 def test_missing_files_are_named(name, root):
     with pytest.raises(InputError) as caught:
         data.load(name, root)
-    message, known = str(caught.value), vision.IMAGES[name.partition("_")[0]]
+    message, known = str(caught.value), image_sets.IMAGES[name.partition("_")[0]]
     path = root / known.folder
     assert f"'{path}' is missing and the download failed" in message and "\n" not in message
     assert "refused" in message and known.publisher in message
@@ -227,7 +227,7 @@ def test_grey_images_are_normalised_as_torchvision_does(root):
 @pytest.mark.parametrize(("name", "kind"), [("Cifar10", "CIFAR10"), ("Cifar100", "CIFAR100")])
 def test_colour_images_stay_uint8_and_are_normalised_as_torchvision_does(name, kind, root):
     WRITERS[name](root)
-    known = vision.IMAGES[name]
+    known = image_sets.IMAGES[name]
     steps = [transforms.Resize((28, 28)), transforms.ToTensor(), transforms.Normalize(known.mean, known.std)]
     dataset = getattr(torchvision.datasets, kind)(root, transform=transforms.Compose([*steps, torch.flatten]))
     task = data.load(name, root, protocol="published")

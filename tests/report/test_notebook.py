@@ -1,10 +1,14 @@
-import numpy
 import pandas
 import pytest
+import torch
 
 from kanbefair import training
 from kanbefair.errors import InputError
-from kanbefair.report import begin, notebook, plan, sentences
+from kanbefair.models import compiled
+from kanbefair.provenance import processor
+from kanbefair.report import begin, notebook, plan
+from kanbefair.report.columns import Column
+from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
 from kanbefair.studies.domains import figures
 
@@ -60,10 +64,33 @@ def test_a_section_trains_writes_reads_and_saves(tmp_path):
     table = begun.train("runs", specs)
     assert table["key"].tolist() == [spec.key for spec in specs]
     pandas.testing.assert_frame_equal(table, begun.read("runs"))
-    assert begun.write("best", table[:1])["key"].tolist() == [specs[0].key]
+    assert begun.write("best", table[:1], RUNS)["key"].tolist() == [specs[0].key]
     begun.save("figure", figures.budgets(table, kinds=("flops",)))
     made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix in (".csv", ".png", ".pdf"))
     assert made == ["figures/smoke/figure.pdf", "figures/smoke/figure.png", "results/smoke/best.csv", "results/smoke/runs.csv"]
+
+
+def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path):
+    begun, how = begin(given(tmp_path)), ["processor", "form", "threads"]
+    runs = begun.train("runs", grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1))
+    scores = begun.write("scores", runs[["model"]], [Column("model", "its name")])
+    for name, returned in {"runs": runs, "scores": scores}.items():
+        for table in (returned, begun.read(name), begun.find(name)):
+            assert not set(how) & set(table)
+        assert list(begun.outputs.read(name)) == [*returned, *how]
+    said = [begun.outputs.read(name)[how].iloc[0].tolist() for name in ("runs", "scores")]
+    assert said[0] == said[1] == [processor(), compiled.form(torch.device("cpu")), 1]
+
+
+def test_columns_that_are_not_declared_are_refused(tmp_path):
+    begun = begin(given(tmp_path))
+    table = pandas.DataFrame({"model": ["KAN"], "score": [1.0]})
+    with pytest.raises(InputError, match="table 'scores' is not declared"):
+        begun.write("scores", table)
+    with pytest.raises(InputError, match="table 'scores' has a column 'score' that is not declared"):
+        begun.write("scores", table, [Column("model", "its name")])
+    with pytest.raises(InputError, match="table 'verdict' has a column 'model' that is not declared; declare it in .*domains"):
+        begun.write("verdict", table)
 
 
 def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkeypatch):
@@ -94,45 +121,6 @@ def test_the_cost_is_estimated_only_where_it_is_high(tmp_path):
     assert (row["runs"], row["missing"], row["stacks"]) == (1, 1, 1)
     assert 0 < row["hours"] < 1
     assert list((tmp_path / "results" / "runs").iterdir()) == []
-
-
-def test_sentences():
-    row = {
-        "domain": "text",
-        "metric": "accuracy",
-        "budget": "parameters",
-        "gain": -2.345,
-        "low": -3,
-        "high": -1,
-        "winner": "MLP",
-        "interval_over": "seed",
-        "units": 5,
-        "tries_KAN": 16,
-        "tries_MLP": 16,
-    }
-    other = row | {
-        "metric": "mae",
-        "budget": "flops",
-        "gain": 1,
-        "low": -1,
-        "high": 2,
-        "winner": "tie",
-        "interval_over": "dataset",
-    }
-    alone = row | {"units": 1, "low": -numpy.inf, "high": numpy.inf, "winner": "tie"}
-    first, second, third = sentences(pandas.DataFrame([row, other, alone])).data.splitlines()
-    assert third == (
-        "- text, equal parameters: **no verdict**; KAN's accuracy minus MLP's is -2.35 points "
-        "(one seed, so no interval; 16 and 16 tries)."
-    )
-    assert first == (
-        "- text, equal parameters: **MLP** wins; KAN's accuracy minus MLP's is -2.35 points [-3.00, -1.00] "
-        "(95 % interval over 5 seeds; 16 and 16 tries)."
-    )
-    assert second == (
-        "- text, equal FLOPs: **a tie**; the MLP's error is 10 times KAN's [0.1, 1e+02] "
-        "(95 % interval over 5 datasets; 16 and 16 tries)."
-    )
 
 
 def test_the_common_parameters_are_named_once():

@@ -3,32 +3,12 @@ import math
 import numpy
 import pandas
 import pytest
+from helpers import runs_of
 from scipy.stats import t as student
 
 from kanbefair.report import statistics
 
 INFINITE = math.inf
-
-
-def runs(rows, protocol="fair", metric="accuracy"):
-    """Rows (dataset, model, seed, parameters, validation, test); FLOPs are ten times the parameters."""
-    table = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "valid", "test"])
-    return pandas.DataFrame(
-        {
-            "key": [f"{i:03}" for i in range(len(table))],
-            "dataset": table["dataset"],
-            "model": table["model"],
-            "seed": table["seed"],
-            "protocol": protocol,
-            "metric": metric,
-            "parameters": table["parameters"],
-            "flops": table["parameters"] * 10.0,
-            "valid_metric_selected": table["valid"],
-            "test_metric_selected": table["test"],
-            "test_metric_last": table["test"],
-            "test_metric_best": table["test"] + 99,
-        }
-    )
 
 
 SMALL = [
@@ -49,26 +29,26 @@ def steps(table, model, budget="parameters"):
 
 def test_fair_chooses_by_validation_and_scores_by_test():
     # the run of 200 parameters has the best test score, but no one could have known
-    assert steps(runs(SMALL), "KAN") == [(10, 48), (100, 61), (1000, 65)]
-    assert steps(runs(SMALL), "KAN", "flops") == [(100, 48), (1000, 61), (10_000, 65)]
+    assert steps(runs_of(SMALL), "KAN") == [(10, 48), (100, 61), (1000, 65)]
+    assert steps(runs_of(SMALL), "KAN", "flops") == [(100, 48), (1000, 61), (10_000, 65)]
 
 
 def test_published_chooses_and_scores_by_the_last_epochs_test_metric():
-    assert steps(runs(SMALL, protocol="published"), "KAN") == [(10, 48), (100, 61), (200, 99)]
+    assert steps(runs_of(SMALL, protocol="published"), "KAN") == [(10, 48), (100, 61), (200, 99)]
 
 
 def test_errors_are_better_when_lower():
     rows = [("A", "KAN", 1, 10, 0.5, 0.6), ("A", "KAN", 1, 20, 0.7, 0.1), ("A", "KAN", 1, 30, 0.4, 0.3)]
-    assert steps(runs(rows, metric="mae"), "KAN") == [(10, 0.6), (30, 0.3)]
+    assert steps(runs_of(rows, metric="mae"), "KAN") == [(10, 0.6), (30, 0.3)]
 
 
 def test_of_equal_validation_the_smaller_network_is_kept():
     rows = [("A", "KAN", 1, 10, 50, 48), ("A", "KAN", 1, 20, 50, 99)]
-    assert steps(runs(rows), "KAN") == [(10, 48)]
+    assert steps(runs_of(rows), "KAN") == [(10, 48)]
 
 
 def test_of_equal_accuracy_the_lower_validation_loss_is_better_but_no_accuracy_is_given_for_it():
-    table = runs([("A", "KAN", 1, 10, 50.0, 1), ("A", "KAN", 1, 20, 50.0, 2), ("A", "KAN", 1, 30, 50.1, 3)])
+    table = runs_of([("A", "KAN", 1, 10, 50.0, 1), ("A", "KAN", 1, 20, 50.0, 2), ("A", "KAN", 1, 30, 50.1, 3)])
     table["valid_loss_selected"] = [0.9, 0.5, 500.0]
     assert steps(table, "KAN") == [(10, 1), (20, 2), (30, 3)]
     table["valid_loss_selected"] = [0.5, 0.9, 0.1]
@@ -77,11 +57,11 @@ def test_of_equal_accuracy_the_lower_validation_loss_is_better_but_no_accuracy_i
 
 def test_diverged_runs_are_never_chosen():
     rows = [("A", "KAN", 1, 10, math.nan, math.nan), ("A", "KAN", 1, 20, 40, 41), ("A", "KAN", 1, 30, math.nan, math.nan)]
-    assert steps(runs(rows), "KAN") == [(20, 41)]
+    assert steps(runs_of(rows), "KAN") == [(20, 41)]
 
 
 def test_the_order_of_rows_does_not_matter():
-    table = runs(SMALL)
+    table = runs_of(SMALL)
     shuffled = table.sample(frac=1, random_state=0)
     pandas.testing.assert_frame_equal(statistics.envelope(table, "flops"), statistics.envelope(shuffled, "flops"))
 
@@ -101,16 +81,16 @@ def test_common_budgets_are_where_both_have_networks():
 
 def test_gains_worked_by_hand():
     # over 100 … 1000 KAN has 61 and MLP 41, except at 1000 itself: 65 against 75
-    (row,) = statistics.gains(runs(SMALL), "parameters").itertuples()
+    (row,) = statistics.gains(runs_of(SMALL), "parameters").itertuples()
     points = statistics.BUDGET_POINTS
     assert (row.dataset, row.seed, row.low, row.high) == ("A", 1, pytest.approx(100), pytest.approx(1000))
-    last = statistics.common_budgets(runs(SMALL).rename(columns={"parameters": "budget"}))[-1] >= 1000
+    last = statistics.common_budgets(runs_of(SMALL).rename(columns={"parameters": "budget"}))[-1] >= 1000
     assert row.gain == pytest.approx((20 * (points - 1) + (-10 if last else 20)) / points)
 
 
 def test_a_gain_of_errors_is_the_logarithm_of_their_ratio():
     rows = [("A", model, 1, size, 0.5, error) for model, error in (("KAN", 0.01), ("MLP", 0.1)) for size in (10, 100)]
-    assert statistics.gains(runs(rows, metric="mae"), "flops")["gain"].tolist() == [pytest.approx(1.0)]
+    assert statistics.gains(runs_of(rows, metric="mae"), "flops")["gain"].tolist() == [pytest.approx(1.0)]
 
 
 def test_gains_are_per_dataset_and_seed():
@@ -121,7 +101,7 @@ def test_gains_are_per_dataset_and_seed():
         for seed in (1, 2)
         for size in (10, 100)
     ]
-    table = statistics.gains(runs(rows), "parameters")
+    table = statistics.gains(runs_of(rows), "parameters")
     assert table[["dataset", "seed", "gain"]].to_numpy().tolist() == [
         ["A", 1, 1.0],
         ["A", 2, 2.0],
@@ -157,23 +137,25 @@ def even(difference, datasets="A", seeds=(1, 2, 3), spread=1.0):
 
 @pytest.mark.parametrize(("difference", "winner"), [(10, "KAN"), (-10, "MLP"), (0, "tie"), (1, "tie")])
 def test_verdict_goes_by_the_side_the_interval_lies_on(difference, winner):
-    table = statistics.verdict(runs(even(difference)), "tabular")
+    table = statistics.verdict(runs_of(even(difference)), "tabular")
     assert table["budget"].tolist() == ["parameters", "flops"]
     half = student.ppf(0.975, 2) / math.sqrt(3)
     for row in table.itertuples():
         assert (row.domain, row.winner, row.interval_over, row.units) == ("tabular", winner, "seed", 3)
         assert (row.gain, row.low, row.high) == tuple(pytest.approx(difference + d) for d in (0, -half, half))
         assert (row.seeds, row.datasets, row.tries_KAN, row.tries_MLP) == (3, 1, 2, 2)
+        assert row.names == "A"
 
 
 def test_one_seed_is_no_verdict():
-    assert statistics.verdict(runs(even(30, seeds=(1,))), "tabular")["winner"].tolist() == ["tie", "tie"]
+    assert statistics.verdict(runs_of(even(30, seeds=(1,))), "tabular")["winner"].tolist() == ["tie", "tie"]
 
 
 def test_with_many_datasets_the_interval_is_over_them():
     rows = [row for i, name in enumerate("ABCDE") for row in even(10 + i, datasets=name)]
-    (row, _) = statistics.verdict(runs(rows), "symbolic").itertuples()
+    (row, _) = statistics.verdict(runs_of(rows), "symbolic").itertuples()
     assert (row.interval_over, row.units, row.datasets) == ("dataset", 5, 5)
+    assert row.names == "A B C D E"
     half = student.ppf(0.975, 4) * numpy.std([10, 11, 12, 13, 14], ddof=1) / math.sqrt(5)
     assert (row.gain, row.low) == (pytest.approx(12), pytest.approx(12 - half))
 
@@ -185,7 +167,7 @@ def test_an_error_verdict_is_in_powers_of_ten():
         for seed in (1, 2, 3)
         for size in (10, 100)
     ]
-    row = statistics.verdict(runs(rows, metric="mae"), "symbolic").iloc[0]
+    row = statistics.verdict(runs_of(rows, metric="mae"), "symbolic").iloc[0]
     assert row["winner"] == "KAN"
     assert row["gain"] == pytest.approx(numpy.log10([11, 12, 13]).mean())
 
@@ -197,12 +179,12 @@ def test_a_seed_in_which_a_model_only_diverged_is_survived():
         ("A", "MLP", 4, 10, 50.0, 50.0),
         ("A", "MLP", 4, 100, 50.0, 50.0),
     ]
-    table = statistics.verdict(runs(rows), "tabular")
+    table = statistics.verdict(runs_of(rows), "tabular")
     assert table["gain"].notna().all()
 
 
 def test_matched_budgets_worked_by_hand():
-    table = statistics.matched(runs(even(10)), points=3)
+    table = statistics.matched(runs_of(even(10)), points=3)
     assert table["budget"].tolist() == ["parameters"] * 3 + ["flops"] * 3
     numpy.testing.assert_allclose(table["at"], [10, 10**1.5, 100, 100, 10**2.5, 1000])
     half = student.ppf(0.975, 2) / math.sqrt(3)
@@ -221,9 +203,9 @@ def test_best_is_the_validations_choice_whatever_its_size():
         ("A", "MLP", 1, 10, 50, 70),
         ("B", "MLP", 1, 10, 50, 90),
     ]
-    table = statistics.best(runs(rows)).set_index("model")
+    table = statistics.best(runs_of(rows)).set_index("model")
     assert table["score"].to_dict() == {"KAN": 61, "MLP": 80}
-    errors = statistics.best(runs([(d, "KAN", 1, 10, 0.5, e) for d, e in (("A", 0.1), ("B", 0.001))], metric="mae"))
+    errors = statistics.best(runs_of([(d, "KAN", 1, 10, 0.5, e) for d, e in (("A", 0.1), ("B", 0.001))], metric="mae"))
     assert errors["score"].tolist() == [pytest.approx(0.01)]
 
 

@@ -3,74 +3,11 @@ import math
 import numpy
 import pandas
 import pytest
-from helpers import runs
+from drawings import labels, shown
 from matplotlib import pyplot
-from matplotlib.figure import Figure
 
-from kanbefair.report import statistics, style
+from kanbefair.report import style
 from kanbefair.report.tables import Outputs
-from kanbefair.studies.domains import figures
-from kanbefair.studies.released import figures as released_figures
-
-
-def verdicts(*metrics):
-    tables = [statistics.verdict(runs(metric), f"domain {i}") for i, metric in enumerate(metrics)]
-    return pandas.concat(tables, ignore_index=True)
-
-
-def bars():
-    rows = [
-        (domain, source, model, metric, score, score * 0.9, score * 1.1)
-        for domain, metric, score in (("symbolic", "mae", 0.01), ("vision", "accuracy", 80.0))
-        for source in ("paper", "here")
-        for model in ("KAN", "MLP")
-    ]
-    return pandas.DataFrame(rows, columns=["domain", "source", "model", "metric", "score", "low", "high"])
-
-
-def counts():
-    rows = [
-        {
-            "model": model,
-            "budget": budget,
-            "parameters": budget * 1.02,
-            "flops": budget * factor,
-            "flops_shared": budget * factor / 3,
-            "flops_local": budget * factor / 9,
-        }
-        for model, factor in (("KAN", 20), ("MLP", 2))
-        for budget in (1e3, 1e4, 1e5)
-    ]
-    return pandas.DataFrame(rows)
-
-
-def pairs(points=True, ratio=True):
-    generator = numpy.random.RandomState(0)
-    return pandas.DataFrame(
-        {
-            "domain": "tabular",
-            "model": ["KAN"] * 20 + ["MLP"] * 20,
-            "pair": ["ours", "theirs"] * 20,
-            "points": generator.randn(40) if points else math.nan,
-            "ratio": 1 + generator.randn(40) / 100 if ratio else math.nan,
-        }
-    )
-
-
-FIGURES = {
-    "budgets of accuracies": lambda: figures.budgets(runs(datasets=("A_b",))),
-    "budgets of errors": lambda: figures.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
-    "budgets of published runs of one seed": lambda: figures.budgets(
-        runs(datasets=("A",), protocol="published", seeds=(1314,)), kinds=("flops",)
-    ),
-    "verdict": lambda: figures.verdict(verdicts("mae", "accuracy", "accuracy")),
-    "verdict of accuracies": lambda: figures.verdict(verdicts("accuracy")),
-    "verdict of one seed, without an interval": lambda: figures.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
-    "beside": lambda: figures.beside(bars()),
-    "counting": lambda: figures.counting(counts()),
-    "agreement": lambda: released_figures.agreement(pairs()),
-    "agreement of accuracies": lambda: released_figures.agreement(pairs(ratio=False)),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -79,112 +16,153 @@ def closed():
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
-    saved = []
-    for attempt in ("first", "second"):
-        outputs = Outputs("smoke", tmp_path / attempt)
-        figure = FIGURES[name]()
-        assert isinstance(figure, Figure)
-        assert style.save(figure, outputs, "figure") is figure
-        assert sorted(path.name for path in outputs.figures.iterdir()) == ["figure.pdf", "figure.png"]
-        saved.append([(outputs.figures / f"figure.{kind}").read_bytes() for kind in ("pdf", "png")])
-    assert saved[0] == saved[1]
-    assert all(len(content) > 3000 for content in saved[0])
-    assert saved[0][0].startswith(b"%PDF")
+@pytest.fixture
+def own_looks(monkeypatch):
+    """What a test registers is forgotten after it."""
+    monkeypatch.setattr(style, "LOOKS", dict(style.LOOKS))
 
 
-def test_saving_closes_the_figure(tmp_path):
-    style.save(FIGURES["agreement"](), Outputs("smoke", tmp_path), "figure")
-    assert pyplot.get_fignums() == []
+def test_families_of_the_package_look_different():
+    assert len({look.color for look in style.LOOKS.values()}) == len(style.LOOKS)
+    assert len({look.marker for look in style.LOOKS.values()}) == len(style.LOOKS)
 
 
-def test_other_data_give_another_file(tmp_path):
-    outputs = Outputs("smoke", tmp_path)
-    for name, table in (("a", pairs()), ("b", pairs().assign(points=lambda t: t["points"] * 2))):
-        style.save(released_figures.agreement(table), outputs, name)
-    assert (outputs.figures / "a.png").read_bytes() != (outputs.figures / "b.png").read_bytes()
+def test_a_family_is_given_a_look_by_one_call(own_looks):
+    style.register_look("Sine", "#123456", "*")
+    color, marker = style.look("Sine")
+    assert (color, marker) == ("#123456", "*")
 
 
-def test_agreement_is_shown_of_like_and_like():
-    table = pandas.DataFrame(
-        [
-            ("vision", "KAN", "ours", 0.0, math.nan),
-            ("vision", "KAN", "ours", 0.01, math.nan),
-            ("vision", "MLP", "ours", 0.0, math.nan),
-            ("vision", "KAN", "twice", -0.02, math.nan),
-            ("symbolic", "KAN", "ours", math.nan, 0.98),
-        ],
-        columns=["domain", "model", "pair", "points", "ratio"],
-    )
-    panels = {axes.get_title(): axes for axes in visible(released_figures.agreement(table))}
-    shares = {
-        (domain, line.get_label()): dict(line.get_xydata().round(9).tolist())
-        for domain, axes in panels.items()
-        for line in axes.lines
-    }
-    assert shares == {
-        ("vision", "KAN, ours (2)"): {0.005: 50, 0.01: 100, 10: 100},
-        ("vision", "MLP, ours (1)"): {0.005: 100, 10: 100},
-        ("vision", "KAN, twice (1)"): {0.02: 100, 10: 100},
-        ("symbolic", "KAN, ours (1)"): {0.02: 100, 10: 100},
-    }
-    styles = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in panels["vision"].lines}
-    assert styles["KAN, ours (2)"] == (style.COLORS["KAN"], "-") and styles["KAN, twice (1)"] == (style.COLORS["KAN"], "--")
+def test_families_without_a_look_take_different_ones_and_keep_them(own_looks):
+    style.register_look("Sine", *style.FREE[0])
+    families = [f"family {number}" for number in range(10)]
+    looks = [style.look(family) for family in families]
+    assert looks == [style.look(family) for family in families]
+    assert len({*looks, *style.LOOKS.values()}) == len(style.LOOKS)
+    taken = {style.LOOKS[name].color for name in ("KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP")}
+    assert not taken & {look.color for look in looks}
 
 
-def visible(figure):
-    return [axes for axes in figure.axes if axes.get_visible()]
+def test_there_is_a_look_for_every_family(own_looks):
+    assert len(set(style.FREE)) == len(style.FREE)
+    for number in range(len(style.FREE) + 1):
+        assert style.look(f"family {number}") in style.FREE
 
 
-def test_every_run_is_a_point_and_every_model_has_a_line():
-    table = runs(datasets=("A",))
-    figure = figures.budgets(table)
-    assert len(visible(figure)) == 2
-    for axes, kind in zip(visible(figure), ("parameters", "flops"), strict=True):
-        points = [(x, y) for line in axes.lines if line.get_linestyle() == "None" for x, y in line.get_xydata()]
-        expected = table[[kind, "test_metric_selected"]].to_numpy().tolist()
-        assert sorted(points) == sorted(map(tuple, expected))
-        assert len([line for line in axes.lines if line.get_linestyle() != "None"]) == 2
-        assert axes.get_xscale() == "log"
-        assert axes.get_xlabel() == style.LABELS[kind]
+def test_names_come_in_the_order_of_the_looks_then_as_given():
+    assert style.in_order(["new", "MLP", "other", "KAN", "MLP"]) == ["KAN", "MLP", "new", "other"]
+    assert style.in_order(["c", "b", "a"], ("a", "z", "b")) == ["a", "b", "c"]
 
 
-def test_the_line_is_the_median_envelope():
-    table = runs(datasets=("A",))
-    axes = visible(figures.budgets(table))[0]
-    steps = statistics.envelope(table, "parameters")
-    for model, color in (("KAN", style.COLORS["KAN"]), ("MLP", style.COLORS["MLP"])):
-        (line,) = [own for own in axes.lines if own.get_linestyle() != "None" and own.get_color() == color]
-        own = steps[steps["model"] == model]
-        at_100 = [statistics.at(seed, numpy.array([400.0]))[0] for _, seed in own.groupby("seed")]
-        x, y = line.get_xdata(), line.get_ydata()
-        assert y[numpy.searchsorted(x, 400, side="right") - 1] == pytest.approx(numpy.median(at_100))
-
-
-def test_unused_panels_are_hidden():
-    assert len(visible(figures.budgets(runs(datasets="ABCDEFG")))) == 14
-
-
-def labels(table):
-    return [text.get_text() for axes in figures.verdict(table).axes for text in axes.texts if text.get_text()]
-
-
-def test_the_verdict_figure_says_who_wins_and_by_how_much():
-    table = verdicts("accuracy").assign(winner=["KAN", "tie"], gain=[2.5, 0.1], low=[1.0, -1.0], high=[4.0, 1.0])
-    first, second = labels(table)
-    assert "KAN wins" in first
-    assert "2.5 points" in first
-    assert "tie" in second
-    assert "wins" not in second
-    table = verdicts("mae").assign(winner=["MLP", "KAN"], gain=[-1.0, 0.5], low=[-2.0, 0.1], high=[-0.5, 1.0])
-    first, second = labels(table)
-    assert "MLP wins" in first
-    assert "10×" in first
-    assert "KAN wins" in second
-    assert "3.2×" in second
+def test_looking_for_an_order_registers_nothing(own_looks):
+    before = dict(style.LOOKS)
+    style.in_order(["new"])
+    assert before == style.LOOKS
 
 
 @pytest.mark.parametrize(("name", "title"), [("Special_jv", "jv"), ("Special_yv_bounded", "yv bounded"), ("Digits", "Digits")])
 def test_short_names(name, title):
     assert style.short(name) == title
+
+
+def test_a_figure_has_its_style_and_the_rest_of_matplotlib_keeps_its_own():
+    size = pyplot.rcParams["font.size"]
+    _, axes = style.new_figure(1, 2, width=3)
+    assert axes.shape == (1, 2)
+    assert axes[0, 0].figure.get_size_inches() == pytest.approx((3, style.PANEL[1]))
+    assert axes[0, 0].title.get_fontsize() == 8
+    assert not axes[0, 0].spines["top"].get_visible()
+    assert pyplot.rcParams["font.size"] == size
+
+
+def test_panels_that_are_left_over_are_hidden():
+    figure, panels = style.wrapped(4, 3)
+    assert len(figure.axes) == 6
+    assert shown(figure) == panels
+    assert len(panels) == 4
+
+
+def drawn(height=1.0):
+    figure, ((axes,),) = style.new_figure(1, 1)
+    axes.plot([1, 2, 3], [1, height, 2])
+    return figure
+
+
+def test_equal_figures_are_equal_files_and_others_are_not(tmp_path):
+    contents = []
+    for name, height in (("a", 1), ("b", 1), ("c", 3)):
+        outputs = Outputs("smoke", tmp_path / name)
+        figure = drawn(height)
+        assert style.save(figure, outputs, "figure") is figure
+        assert sorted(path.name for path in outputs.figures.iterdir()) == ["figure.pdf", "figure.png"]
+        contents.append([path.read_bytes() for path in sorted(outputs.figures.iterdir())])
+    assert contents[0] == contents[1]
+    assert contents[0][0] != contents[2][0]
+    assert contents[0][1] != contents[2][1]
+
+
+def test_saving_closes_the_figure(tmp_path):
+    style.save(drawn(), Outputs("smoke", tmp_path), "figure")
+    assert pyplot.get_fignums() == []
+
+
+def axes_of(low, high):
+    _, ((axes,),) = style.new_figure(1, 1)
+    axes.plot([low, high], [low, high])
+    return axes
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1, 20, {"1": 1, "2": 2, "5": 5, "10": 10, "20": 20}),
+        (0.01, 1, {"0.01": 0.01, "0.03": 0.03, "0.1": 0.1, "0.3": 0.3, "1": 1}),
+        (1e-3, 10, {"0.001": 1e-3, "0.01": 1e-2, "0.1": 0.1, "1": 1, "10": 10}),
+    ],
+)
+def test_a_logarithmic_axis_has_plain_labels_and_fewer_where_it_spans_more(low, high, expected):
+    axes = axes_of(low, high)
+    style.error_axis(axes)
+    assert axes.get_yscale() == "log"
+    assert axes.get_xscale() == "linear"
+    assert labels(axes.yaxis) == pytest.approx(expected)
+
+
+def test_labels_have_room_along_a_narrow_axis():
+    axes = axes_of(1, 20)
+    axes.figure.set_size_inches(1, 2)
+    style.log_axis(axes.xaxis)
+    assert list(labels(axes.xaxis)) == ["1", "10"]
+
+
+def test_an_axis_of_ratios_labels_them_as_multiples_in_either_direction():
+    for inverted in (False, True):
+        axes = axes_of(0.4, 2.5)
+        if inverted:
+            axes.invert_xaxis()
+        style.ratio_axis(axes.xaxis)
+        assert labels(axes.xaxis) == pytest.approx({"0.5×": 0.5, "1×": 1, "2×": 2})
+
+
+def test_an_open_interval_is_not_drawn_on_any_scale():
+    values = pandas.DataFrame({"gain": [1.0, 2.0], "low": [0.5, -math.inf], "high": [3.0, math.inf]})
+    expected = [[0.5, math.nan], [2.0, math.nan]]
+    assert numpy.array_equal(style.whiskers(values), expected, equal_nan=True)
+    ratios = 10.0 ** style.closed(values)
+    assert ratios["gain"].tolist() == [10.0, 100.0]
+    assert ratios["low"].isna().tolist() == [False, True]
+    axes = axes_of(1, 1000)
+    bars = axes.errorbar(ratios["gain"], [1, 2], xerr=style.whiskers(ratios)).lines[2][0]
+    style.ratio_axis(axes.xaxis)
+    axes.figure.canvas.draw()
+    first, second = bars.get_segments()
+    assert first[:, 0] == pytest.approx([10**0.5, 1000])
+    assert second.size == 0
+
+
+def test_rows_are_named_from_the_top():
+    axes = axes_of(0, 1)
+    style.name_rows(axes, ["first", "second"], lines=True)
+    assert labels(axes.yaxis) == {"first": 0, "second": 1}
+    assert axes.get_ylim() == (1.5, -0.5)
+    assert [line.get_ydata()[0] for line in axes.lines[1:]] == [0.5]

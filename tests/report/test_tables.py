@@ -3,9 +3,11 @@ import pytest
 
 from kanbefair.errors import InputError
 from kanbefair.folders import PROJECT, writable
+from kanbefair.report.columns import Column
 from kanbefair.report.tables import PROFILES, Outputs
 
 TABLE = pandas.DataFrame({"model": ["KAN", "MLP"], "seed": [1, 2], "score": [0.12345678912, None], "widths": ["5_5", "8"]})
+COLUMNS = [Column("{model,seed,score,widths}", "of a table that no study declares")]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -30,7 +32,7 @@ def test_an_unknown_profile_creates_nothing(tmp_path):
 
 def test_what_is_returned_is_what_can_be_read_back(tmp_path):
     outputs = Outputs("smoke", tmp_path)
-    returned = outputs.write("table", TABLE)
+    returned = outputs.write("table", TABLE, COLUMNS)
     pandas.testing.assert_frame_equal(returned, outputs.read("table"))
     assert returned["score"].iloc[0] == 0.12345679
     assert returned["widths"].tolist() == ["5_5", "8"]
@@ -40,25 +42,42 @@ def test_what_is_returned_is_what_can_be_read_back(tmp_path):
 
 def test_writing_again_gives_the_same_bytes_and_replaces(tmp_path):
     outputs = Outputs("smoke", tmp_path)
-    outputs.write("table", TABLE)
+    outputs.write("table", TABLE, COLUMNS)
     before = (outputs.results / "table.csv").read_bytes()
-    outputs.write("table", outputs.read("table"))
+    outputs.write("table", outputs.read("table"), COLUMNS)
     assert (outputs.results / "table.csv").read_bytes() == before
-    assert len(outputs.write("table", TABLE[:1])) == 1
+    assert len(outputs.write("table", TABLE[:1], COLUMNS)) == 1
 
 
 def test_a_write_that_fails_leaves_the_old_table(tmp_path):
     outputs = Outputs("smoke", tmp_path)
-    outputs.write("table", TABLE)
+    outputs.write("table", TABLE, COLUMNS)
 
     class Breaks:
+        columns = TABLE.columns
+
         def to_csv(self, path, **options):
             path.write_text("half a ta")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        outputs.write("table", Breaks())
+        outputs.write("table", Breaks(), COLUMNS)
     assert len(outputs.read("table")) == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ([], "table 'table' is not declared"),
+        ([Column("{model,seed,score}", "")], "table 'table' has a column 'widths' that is not declared"),
+        ([*COLUMNS, Column("lr", "")], "table 'table' has no column 'lr'"),
+    ],
+)
+def test_nothing_is_written_of_other_columns_than_declared(tmp_path, columns, words):
+    outputs = Outputs("smoke", tmp_path)
+    with pytest.raises(InputError, match=words):
+        outputs.write("table", TABLE, columns)
+    assert list(outputs.results.iterdir()) == []
 
 
 def test_a_table_that_no_notebook_has_written(tmp_path):

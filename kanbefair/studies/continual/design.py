@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from kanbefair.data import load
 from kanbefair.data.available import some_available
-from kanbefair.data.vision import IMAGES
+from kanbefair.data.image_sets import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES

@@ -1,199 +1,180 @@
 """Figures of continual learning: strategies, plasticity, accuracy matrices, peaks."""
 
-import math
+from collections.abc import Sequence
 
-import matplotlib
 import numpy
 import pandas
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kanbefair.report.style import COLORS, PALETTE, STYLE, new_figure, short
+from kanbefair.report import style
+from kanbefair.studies.continual.design import NETWORKS, PEAKS_1D
 
-
-def matrices(table: pandas.DataFrame) -> Figure:
-    """Accuracy matrices as heat maps (`findings.matrices`, of one stream), a row per strategy, a column per network: each
-    row of a map is the state after one task, each column a task."""
-    strategies = [name for name in ("naive", "ewc", "knots", "replay", "joint") if name in set(table["strategy"])]
-    networks = list(dict.fromkeys(table["network"]))
-    tasks = int(table["on"].max())
-    side = 0.5 + 0.23 * tasks
-    figure, axes = new_figure(
-        len(strategies), len(networks), width=side * len(networks) + 1.1, height=side * len(strategies) + 0.4
-    )
-    with matplotlib.rc_context(STYLE):
-        for (row, column), ax in numpy.ndenumerate(axes):
-            own = table[(table["strategy"] == strategies[row]) & (table["network"] == networks[column])]
-            values = own.pivot_table(index="after", columns="on", values="value").to_numpy()
-            picture = ax.imshow(values, vmin=0, vmax=100, cmap="cividis")
-            for (y, x), value in numpy.ndenumerate(values):
-                ax.text(x, y, f"{value:.0f}", ha="center", va="center", fontsize=6, color="black" if value > 55 else "white")
-            ax.set_xticks(range(tasks), range(1, tasks + 1))
-            ax.set_yticks(range(tasks), range(1, tasks + 1))
-            ax.grid(visible=False)
-            ax.spines[:].set_visible(False)
-            ax.tick_params(length=0)
-            if column == 0:
-                ax.set_ylabel(f"{strategies[row]}\nafter task")
-            if row == 0:
-                ax.set_title(networks[column])
-            if row == len(strategies) - 1:
-                ax.set_xlabel("accuracy on task")
-        figure.colorbar(picture, ax=axes, label="test accuracy (%)", shrink=0.6, aspect=25)
-    return figure
-
-
-def peaks(table: pandas.DataFrame, centres: list[float], sharpness: float) -> Figure:
-    """What networks say on [-1, 1] after each task (`findings.pictures`), a row per network and a column per task; the task
-    just shown is shaded, the grey line is the truth. Values beyond the axis are cut."""
-    networks, tasks = list(dict.fromkeys(table["network"])), int(table["after"].max())
-    figure, axes = new_figure(
-        len(networks), tasks, width=1.34 * tasks + 0.4, height=1.0 * len(networks) + 0.3, sharex=True, sharey=True
-    )
-    with matplotlib.rc_context(STYLE):
-        for (row, column), ax in numpy.ndenumerate(axes):
-            own = table[(table["network"] == networks[row]) & (table["after"] == column + 1)]
-            truth = sum(numpy.exp(-sharpness * (own["x"] - centre) ** 2) for centre in centres)
-            half = (centres[1] - centres[0]) / 2
-            ax.axvspan(centres[column] - half, centres[column] + half, color="0.92", linewidth=0)
-            ax.plot(own["x"], truth, color="0.65", linewidth=1)
-            ax.plot(own["x"], own["y"], color=COLORS["MLP" if "MLP" in networks[row] else "KAN"], linewidth=1)
-            ax.set(ylim=(-0.6, 1.6), xlim=(-1, 1))
-            if row == 0:
-                ax.set_title(f"after task {column + 1}")
-            if row == len(networks) - 1:
-                ax.set_xlabel("x")
-            if column == 0:
-                name = networks[row]
-                ax.set_ylabel(name.replace("with a ", "KAN with a\n").replace(", ", ",\n"))
-    return figure
-
-
-NETWORK_STYLES = {
-    "KAN": (COLORS["KAN"], "o"),
-    "MLP relu": (COLORS["MLP"], "s"),
-    "MLP gelu": (COLORS["MLP"], "D"),
-    "MLP silu": (COLORS["MLP"], "P"),
-    "BSpline_MLP": (COLORS["BSpline_MLP"], "^"),
-    "BSpline_First_MLP": (COLORS["BSpline_First_MLP"], "v"),
+HOLLOW = {"MLP gelu": "D", "MLP silu": "P"}
+"""Markers of networks that share their family's colour with the plain one."""
+STRATEGIES = ("naive", "ewc", "knots", "replay", "joint")
+METHODS = {
+    "LBFGS": ("0.1", "o"),
+    "Adam, reset": (style.PALETTE[4], "s"),
+    "Adam, carried": (style.PALETTE[7], "^"),
 }
-STRATEGY_ORDER = ("naive", "ewc", "knots", "replay", "joint")
-
-
-def _title(dataset: str, stream: str) -> str:
-    return f"{short(dataset)}: {stream}"
+PEAKS = {"Peaks_1d": "five peaks on a line", "Peaks_2d": "five peaks in a square"}
 
 
 def _look(network: str) -> dict[str, object]:
-    """Colour and marker of a network; hollow for the MLPs that are not the plain one."""
-    color, marker = NETWORK_STYLES[network]
-    fill = "white" if network in ("MLP gelu", "MLP silu") else color
-    return {"color": color, "marker": marker, "markerfacecolor": fill, "markersize": 3.5}
+    """Colour and marker of a network of `design.NETWORKS`."""
+    color, plain = style.look(NETWORKS[network]["model"])
+    fill = "white" if network in HOLLOW else color
+    return {"color": color, "marker": HOLLOW.get(network, plain), "markerfacecolor": fill, "markersize": 3.5}
 
 
-def _handles(names: list[str], linestyle: str) -> list[Line2D]:
-    return [Line2D([], [], label=name, linestyle=linestyle, linewidth=0.9, **_look(name)) for name in names]
-
-
-def _networks(table: pandas.DataFrame) -> list[str]:
-    return [name for name in NETWORK_STYLES if name in set(table["network"])]
-
-
-def strategies(table: pandas.DataFrame) -> Figure:
-    """Average after the last task by strategy (`findings.summary`), a panel per stream, with 95 % intervals over seeds."""
-    table = table[table["optimizer_state"] == "carried"]
+def _streams(table: pandas.DataFrame) -> tuple[Figure, list[tuple[Axes, pandas.DataFrame]], list[Axes]]:
+    """A figure with a panel per stream: the axes, each with its part of the table, and those of the lowest panels."""
     places = list(table.groupby(["dataset", "stream_name"], sort=False))
     columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
-    with matplotlib.rc_context(STYLE):
-        for number, ax in enumerate(axes.flat):
-            if number >= len(places):
-                ax.set_visible(False)
-                continue
-            (dataset, stream), own = places[number]
-            shown = [name for name in STRATEGY_ORDER if name in set(own["strategy"])]
-            names = _networks(own)
-            for place, network in enumerate(names):
-                rows = own[own["network"] == network].set_index("strategy").reindex(shown)
-                x = numpy.arange(len(shown)) + 0.62 * (place / max(len(names) - 1, 1) - 0.5)
-                error = [rows["average"] - rows["average_low"], rows["average_high"] - rows["average"]]
-                error = numpy.nan_to_num(error, posinf=0)
-                ax.errorbar(x, rows["average"], yerr=error, linestyle="", elinewidth=0.9, **_look(network))
-            for edge in range(1, len(shown)):
-                ax.axvline(edge - 0.5, color="0.85", linewidth=0.6)
-            ax.set_xticks(range(len(shown)), shown)
-            ax.set_xlim(-0.5, len(shown) - 0.5)
-            ax.set_ylim(0, 102)
-            ax.grid(axis="x", visible=False)
-            ax.set_title(_title(dataset, stream))
-            if number % columns == 0:
-                ax.set_ylabel("accuracy after last task (%)")
-        figure.legend(handles=_handles(_networks(table), ""), loc="outside upper center", ncols=6 if columns == 3 else 3)
+    figure, panels = style.wrapped(len(places), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
+    for axes, ((dataset, stream), _) in zip(panels, places, strict=True):
+        axes.set_title(f"{style.short(dataset)}: {stream}")
+    for axes in panels[::columns]:
+        axes.set_ylabel("accuracy after last task (%)")
+    return figure, [(axes, own) for axes, (_, own) in zip(panels, places, strict=True)], panels[-columns:]
+
+
+def _networks_legend(figure: Figure, table: pandas.DataFrame, linestyle: str) -> None:
+    names = style.in_order(table["network"], NETWORKS)
+    entries = [Line2D([], [], label=name, linestyle=linestyle, linewidth=0.9, **_look(name)) for name in names]
+    style.legend(figure, entries, 6 if figure.get_figwidth() > 7 else 3)
+
+
+@style.styled
+def strategies(table: pandas.DataFrame) -> Figure:
+    """Average after the last task by strategy (`findings.summary`, the optimiser's state carried over), a panel per stream,
+    with 95 % intervals over seeds."""
+    table = table[table["optimizer_state"] == "carried"]
+    figure, panels, _ = _streams(table)
+    for axes, own in panels:
+        shown = style.in_order(own["strategy"], STRATEGIES)
+        names = style.in_order(own["network"], NETWORKS)
+        for place, network in enumerate(names):
+            rows = own[own["network"] == network].set_index("strategy").reindex(shown)
+            x = numpy.arange(len(shown)) + 0.62 * (place / max(len(names) - 1, 1) - 0.5)
+            bars = style.whiskers(rows[["average", "average_low", "average_high"]])
+            axes.errorbar(x, rows["average"], yerr=bars, linestyle="", elinewidth=0.9, **_look(network))
+        for edge in range(1, len(shown)):
+            axes.axvline(edge - 0.5, color="0.85", linewidth=0.6)
+        axes.set_xticks(range(len(shown)), shown)
+        axes.set_xlim(-0.5, len(shown) - 0.5)
+        axes.set_ylim(0, 102)
+        axes.grid(axis="x", visible=False)
+    _networks_legend(figure, table, "")
     return figure
 
 
+@style.styled
 def plasticity(table: pandas.DataFrame) -> Figure:
     """What is left after the last task against what was just learned (`findings.plasticity`), a point per learning rate; on
     the dotted line nothing is forgotten."""
-    places = list(table.groupby(["dataset", "stream_name"], sort=False))
-    columns = min(3, len(places))
-    figure, axes = new_figure(math.ceil(len(places) / columns), columns, width=max(2.35 * columns + 0.3, 4.2), sharey=True)
-    with matplotlib.rc_context(STYLE):
-        for number, ax in enumerate(axes.flat):
-            if number >= len(places):
-                ax.set_visible(False)
-                continue
-            (dataset, stream), own = places[number]
-            ax.plot([0, 100], [0, 100], ":", color="0.5", linewidth=0.9)
-            for network in _networks(own):
-                rows = own[own["network"] == network].sort_values("lr")
-                ax.plot(rows["test_learned"], rows["test_average"], linewidth=0.9, **_look(network))
-            ax.set(xlim=(0, 102), ylim=(0, 102), title=_title(dataset, stream))
-            if number >= len(places) - columns:
-                ax.set_xlabel("accuracy just learned (%)")
-            if number % columns == 0:
-                ax.set_ylabel("accuracy after last task (%)")
-        figure.legend(
-            handles=_handles(_networks(table), "-"),
-            loc="outside upper center",
-            ncols=6 if columns == 3 else 3,
-        )
+    figure, panels, lowest = _streams(table)
+    for axes, own in panels:
+        axes.plot([0, 100], [0, 100], ":", color="0.5", linewidth=0.9)
+        for network in style.in_order(own["network"], NETWORKS):
+            rows = own[own["network"] == network].sort_values("lr")
+            axes.plot(rows["test_learned"], rows["test_average"], linewidth=0.9, **_look(network))
+        axes.set(xlim=(0, 102), ylim=(0, 102))
+    for axes in lowest:
+        axes.set_xlabel("accuracy just learned (%)")
+    _networks_legend(figure, table, "-")
     return figure
 
 
-METHODS = {"LBFGS": "o", "Adam, reset": "s", "Adam, carried": "^"}
+@style.styled
+def matrices(table: pandas.DataFrame) -> Figure:
+    """Accuracy matrices as heat maps (`findings.matrices`, of one stream), a row per strategy, a column per network: each
+    row of a map is the state after one task, each column a task."""
+    shown = style.in_order(table["strategy"], STRATEGIES)
+    networks = list(dict.fromkeys(table["network"]))
+    side = 0.5 + 0.23 * int(table["on"].max())
+    size = {"width": side * len(networks) + 1.1, "height": side * len(shown) + 0.4}
+    figure, panels = style.new_figure(len(shown), len(networks), **size)
+    for strategy, line in zip(shown, panels, strict=True):
+        for network, axes in zip(networks, line, strict=True):
+            own = table[(table["strategy"] == strategy) & (table["network"] == network)]
+            picture = _matrix(axes, own.pivot_table(index="after", columns="on", values="value").to_numpy())
+        line[0].set_ylabel(f"{strategy}\nafter task")
+    for network, first, last in zip(networks, panels[0], panels[-1], strict=True):
+        first.set_title(network)
+        last.set_xlabel("accuracy on task")
+    figure.colorbar(picture, ax=panels, label="test accuracy (%)", shrink=0.6, aspect=25)
+    return figure
 
 
+def _matrix(axes: Axes, values: numpy.ndarray) -> ScalarMappable:
+    picture = axes.imshow(values, vmin=0, vmax=100, cmap="cividis")
+    for (y, x), value in numpy.ndenumerate(values):
+        axes.text(x, y, f"{value:.0f}", ha="center", va="center", fontsize=6, color="black" if value > 55 else "white")
+    tasks = range(len(values))
+    axes.set_xticks(tasks, [task + 1 for task in tasks])
+    axes.set_yticks(tasks, [task + 1 for task in tasks])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return picture
+
+
+@style.styled
 def switches(table: pandas.DataFrame) -> Figure:
-    """Error on the peaks per network and optimiser (`findings.summary` of the peaks), a panel per dataset: just learned
+    """Error on the peaks per network and optimiser (`findings.summary` of their runs), a panel per dataset: just learned
     (hollow) and after the last task (filled); the line between them is what was forgotten."""
     datasets = list(dict.fromkeys(table["dataset"]))
     counts = [table[table["dataset"] == name]["network"].nunique() for name in datasets]
-    figure, axes = new_figure(len(datasets), 1, width=6.4, height=0.27 * sum(counts) + 1.1, height_ratios=counts, sharex=True)
-    colors = dict(zip(METHODS, ("0.1", PALETTE[4], PALETTE[7]), strict=True))
-    with matplotlib.rc_context(STYLE):
-        for ax, dataset in zip(axes[:, 0], datasets, strict=True):
-            own = table[table["dataset"] == dataset]
-            names = list(dict.fromkeys(own["network"]))
-            for number, (method, marker) in enumerate(METHODS.items()):
-                rows = own[own["method"] == method]
-                y = rows["network"].map(names.index) + 0.24 * (number - 1)
-                color = colors[method]
-                ax.hlines(y, rows["learned"], rows["average"], color=color, linewidth=1)
-                ax.plot(rows["learned"], y, marker, color=color, markersize=4, markerfacecolor="white", linestyle="")
-                ax.plot(rows["average"], y, marker, color=color, markersize=4, linestyle="")
-            ax.set_xscale("log")
-            ax.set_yticks(range(len(names)), names)
-            ax.set_ylim(len(names) - 0.5, -0.5)
-            ax.grid(axis="y", visible=False)
-            ax.set_title(
-                {"Peaks_1d": "five peaks on a line", "Peaks_2d": "five peaks in a square"}.get(dataset, dataset), loc="left"
-            )
-        axes[-1, 0].set_xlabel("mean |error| over the five tasks (height of a peak: 1)")
-        handles = [Line2D([], [], color=colors[m], marker=k, linestyle="", markersize=4, label=m) for m, k in METHODS.items()]
-        handles += [
-            Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, markerfacecolor="white", label="just learned"),
-            Line2D([], [], color="0.15", marker="o", linestyle="", markersize=4, label="after the last task"),
-        ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=5)
+    size = {"width": 6.4, "height": 0.27 * sum(counts) + 1.1, "height_ratios": counts}
+    figure, panels = style.new_figure(len(datasets), 1, **size, sharex=True)
+    for axes, dataset in zip(panels[:, 0], datasets, strict=True):
+        own = table[table["dataset"] == dataset]
+        names = list(dict.fromkeys(own["network"]))
+        for number, (method, (color, marker)) in enumerate(METHODS.items()):
+            rows = own[own["method"] == method]
+            y = rows["network"].map(names.index) + 0.24 * (number - 1)
+            drawn = {"color": color, "marker": marker, "markersize": 4, "linestyle": ""}
+            axes.hlines(y, rows["learned"], rows["average"], color=color, linewidth=1)
+            axes.plot(rows["learned"], y, markerfacecolor="white", **drawn)
+            axes.plot(rows["average"], y, **drawn)
+        axes.set_xscale("log")
+        style.name_rows(axes, names)
+        axes.set_title(PEAKS.get(dataset, dataset), loc="left")
+    panels[-1, 0].set_xlabel("mean |error| over the five tasks (height of a peak: 1)")
+    entries = [style.entry(method, *METHODS[method], markersize=4) for method in METHODS]
+    entries += [
+        style.entry("just learned", "0.15", markersize=4, markerfacecolor="white"),
+        style.entry("after the last task", "0.15", markersize=4),
+    ]
+    style.legend(figure, entries, len(entries))
+    return figure
+
+
+@style.styled
+def peaks(table: pandas.DataFrame, centres: Sequence[float], sharpness: float) -> Figure:
+    """What networks say on [-1, 1] after each task (`findings.pictures`), a row per network and a column per task; the task
+    just shown is shaded, the grey line is the truth: at each centre c a peak exp(-sharpness (x - c)²). Values beyond the
+    axis are cut."""
+    networks = list(dict.fromkeys(table["network"]))
+    tasks = int(table["after"].max())
+    size = {"width": 1.34 * tasks + 0.4, "height": 1.0 * len(networks) + 0.3}
+    figure, panels = style.new_figure(len(networks), tasks, **size, sharex=True, sharey=True)
+    half = (centres[1] - centres[0]) / 2
+    for network, line in zip(networks, panels, strict=True):
+        color = style.look(PEAKS_1D[network]["model"]).color
+        for task, (axes, centre) in enumerate(zip(line, centres, strict=False), start=1):
+            own = table[(table["network"] == network) & (table["after"] == task)]
+            truth = sum(numpy.exp(-sharpness * (own["x"] - c) ** 2) for c in centres)
+            axes.axvspan(centre - half, centre + half, color="0.92", linewidth=0)
+            axes.plot(own["x"], truth, color="0.65", linewidth=1)
+            axes.plot(own["x"], own["y"], color=color, linewidth=1)
+            axes.set(ylim=(-0.6, 1.6), xlim=(-1, 1))
+        line[0].set_ylabel(network.replace("with a ", "KAN with a\n").replace(", ", ",\n"))
+    for task, (first, last) in enumerate(zip(panels[0], panels[-1], strict=True), start=1):
+        first.set_title(f"after task {task}")
+        last.set_xlabel("x")
     return figure

@@ -1,9 +1,9 @@
-"""The runs of every section at every profile.
+"""The runs of the five domains at every profile.
 
-- `paper`: the grids that the authors ran, under the `published` protocol (protocol.md: Hyper-parameters that were run);
-  text and audio, of which no rows were released, take the vision grid.
-- `embedded`: the package's own data under the `fair` protocol. Within a section KAN and MLP get the same datasets, seeds,
-  epochs, learning rates and number of tries; sizes are chosen so that both the parameter and the FLOP ranges overlap.
+- `paper`: the grids that the authors ran, under the `published` protocol (docs/protocol.md: Hyper-parameters that were
+  run). No rows of text and audio were released; they take the grid of images.
+- `embedded`: data that ships with the package, under the `fair` protocol. Within a domain KAN and MLP get the same datasets,
+  seeds, epochs, learning rates and number of tries. Sizes are such that the ranges of parameters and of FLOPs overlap.
 - `smoke`: one dataset and few epochs, to see that everything runs.
 """
 
@@ -21,6 +21,9 @@ SMOOTH = [
     "Special_sphharm01",
     "Special_sphharm02",
 ]
+"""The smooth ones among the paper's functions; the others are unbounded (docs/protocol.md: Symbolic)."""
+REAL = ["MNIST", "FMNIST", "Income", "Bank"]
+"""The datasets of the paper's figure on B-spline activations (docs/protocol.md: Claims)."""
 SEEDS = [1, 2, 3, 4, 5]
 FAIR_LRS = [1e-2, 1e-3]
 PAPER_LRS = [1e-3, 1e-4]
@@ -28,10 +31,16 @@ PAPER_LRS = [1e-3, 1e-4]
 
 @dataclass(frozen=True)
 class Study:
-    """One domain's section: the datasets of each profile, epochs, and the sizes that the embedded profile tries.
+    """What is run on one domain.
 
-    `splines` are the pairs of grid size and grid range that every KAN width is tried with; `mlp` has as many sizes as `kan`
-    and `splines` have pairs.
+    Args:
+        datasets: those of the profiles `smoke` and `embedded`.
+        epochs: of these two profiles.
+        kan: hidden widths of the KANs of the profile `embedded`.
+        splines: pairs of grid size and grid range; each of `kan` is tried with each of them.
+        mlp: hidden widths of the MLPs, as many as there are pairs of one of `kan` and one of `splines`.
+        activation: of these MLPs.
+        paper: the grid of the profile `paper` (`_paper_grid`).
     """
 
     datasets: dict[str, list[str]]
@@ -44,16 +53,19 @@ class Study:
 
 
 def _one_hidden(*widths: int) -> list[tuple[int, ...]]:
+    """Networks with one hidden layer of each of `widths`."""
     return [(width,) for width in widths]
 
 
 def _deep(*widths: int) -> list[tuple[int, ...]]:
+    """Networks with one to four hidden layers of each of `widths`."""
     return [(width,) * depth for width in widths for depth in (1, 2, 3, 4)]
 
 
 def _paper_grid(
     datasets: list[str], *, mlp: list, kan: list, grids: list, orders: list, ranges: list, epochs: tuple[int, int]
 ) -> list[RunSpec]:
+    """What the authors ran on a dataset of a domain; `epochs` are those of MLP and of KAN."""
     common = {"dataset": datasets, "protocol": "published", "lr": PAPER_LRS}
     return [
         *grid(model="MLP", widths=mlp, activation=["relu", "gelu"], epochs=epochs[0], **common),
@@ -139,13 +151,16 @@ STUDIES = {
 
 
 def on_range(fields: dict[str, object], end: float) -> dict[str, object]:
-    """`fields` of a run and, if its model has a grid, a grid range from −end to end."""
+    """The `fields` of a run with, if its model has a grid, a grid range from −end to end."""
     return fields | {"grid_range": (-end, end)} if "grid_range" in MODEL_FIELDS[fields["model"]] else fields
 
 
 def specs(section: str, profile: str, datasets: list[str] | None = None) -> list[RunSpec]:
-    """All runs of a section ("symbolic", "tabular", "vision", "text", "audio") at a profile, on the profile's datasets or
-    on those given. Raises `InputError` for an unknown section or profile."""
+    """All runs of a section at a profile, on the profile's datasets or on those given.
+
+    The sections are the domains: symbolic, tabular, vision, text, audio. Raises `InputError` for an unknown section or
+    profile.
+    """
     study = STUDIES[choose("section", section, STUDIES)]
     if choose("profile", profile, PROFILES) == "paper":
         return _paper_grid(datasets or PAPER_DATASETS[section], **study.paper)
@@ -161,7 +176,3 @@ def specs(section: str, profile: str, datasets: list[str] | None = None) -> list
         *(s for g, ends in study.splines for s in grid(model="KAN", widths=kan, grid=g, grid_range=ends, **common)),
         *grid(model="MLP", widths=mlp, activation=study.activation, **common),
     ]
-
-
-REAL = ["MNIST", "FMNIST", "Income", "Bank"]
-"""The datasets of the paper's figure."""

@@ -1,191 +1,263 @@
-"""Figures of the five domains: score against budget, verdicts, counts."""
+"""Figures of the five domains: score against budget, verdicts, the paper's bars beside ours, counts."""
 
 import math
+from collections.abc import Sequence
 
-import matplotlib
 import numpy
 import pandas
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kanbefair.report import statistics
-from kanbefair.report.style import COLORS, LABELS, MARKERS, PANEL, STYLE, _error_axis, multiples, new_figure, plain_log, short
+from kanbefair.report import statistics, style
+from kanbefair.report.words import EQUAL
+
+PAIR = ("KAN", "MLP")
+"""A gain is that of the first over the second."""
+BUDGET_MARKERS = dict(zip(EQUAL, "oD^v", strict=True))
+FLOP_LINES = {"flops": "-", "flops_shared": "--", "flops_local": ":"}
 
 
-def _envelope_band(axes: Axes, steps: pandas.DataFrame, model: str, largest: float) -> None:
+@style.styled
+def budgets(runs: pandas.DataFrame, kinds: Sequence[str] = statistics.BUDGETS) -> Figure:
+    """Score of runs (`<domain>_runs`) against each budget, a row of panels per budget and a column per dataset: every run as
+    a point, and per model the envelope chosen within the budget (line: median over seeds, band: their range)."""
+    datasets = list(dict.fromkeys(runs["dataset"]))
+    figure, panels = _budget_panels(len(datasets), len(kinds))
+    scored = statistics.scored(runs)
+    for kind, line in zip(kinds, panels, strict=True):
+        steps = statistics.envelope(runs, kind)
+        for dataset, axes in zip(datasets, line, strict=True):
+            own = scored[scored["dataset"] == dataset]
+            for model in style.in_order(own["model"]):
+                points = own[own["model"] == model]
+                _points(axes, points, kind, model)
+                of_model = steps[(steps["dataset"] == dataset) & (steps["model"] == model)]
+                _envelope(axes, of_model, points[kind].max(), model)
+            _budget_axes(axes, own, kind)
+            axes.set_title(style.short(dataset))
+    entries = [style.entry(model, *style.look(model), linestyle="-", markersize=4) for model in style.in_order(runs["model"])]
+    style.legend(figure, entries, len(entries))
+    return figure
+
+
+def _budget_panels(datasets: int, kinds: int) -> tuple[Figure, numpy.ndarray]:
+    """A figure and its axes (kinds, datasets): at most five datasets side by side; one dataset has its kinds side by side."""
+    if datasets == 1:
+        figure, axes = style.new_figure(1, kinds)
+        return figure, axes.T
+    columns = min(datasets, 5)
+    lines = math.ceil(datasets / columns)
+    width = style.PANEL[0] * columns * (0.72 if columns > 3 else 1)
+    figure, axes = style.new_figure(lines * kinds, columns, width=max(width, 5.0))
+    axes = axes.reshape(kinds, lines * columns)
+    for unused in axes[:, datasets:].flat:
+        unused.set_visible(False)
+    return figure, axes[:, :datasets]
+
+
+def _points(axes: Axes, points: pandas.DataFrame, kind: str, model: str) -> None:
+    color, marker = style.look(model)
+    faint = {"markersize": 2.2, "alpha": 0.28, "markeredgewidth": 0}
+    axes.plot(points[kind], points["score"], marker, color=color, rasterized=len(points) > 2000, **faint)
+
+
+def _envelope(axes: Axes, steps: pandas.DataFrame, largest: float, model: str) -> None:
     """The median over seeds of the envelopes, and their range, up to the largest network."""
     seeds = [own for _, own in steps.groupby("seed")]
+    if not seeds:
+        return
     low = max(own["budget"].min() for own in seeds)
     budgets = numpy.unique(numpy.append(steps["budget"][steps["budget"] >= low], [low, largest]))
     scores = numpy.array([statistics.at(own, budgets) for own in seeds])
-    axes.fill_between(budgets, scores.min(0), scores.max(0), step="post", color=COLORS[model], alpha=0.2, linewidth=0)
-    axes.step(budgets, numpy.median(scores, axis=0), where="post", color=COLORS[model], label=model)
+    color = style.look(model).color
+    axes.fill_between(budgets, scores.min(0), scores.max(0), step="post", color=color, alpha=0.2, linewidth=0)
+    axes.step(budgets, numpy.median(scores, axis=0), where="post", color=color, label=model)
 
 
-def budgets(runs: pandas.DataFrame, kinds: tuple[str, ...] = statistics.BUDGETS) -> Figure:
-    """Score against each budget, a row of panels per budget kind and a column per dataset: every run as a point, and per
-    model the envelope chosen within the budget (line: median over seeds, band: their range)."""
-    datasets = list(dict.fromkeys(runs["dataset"]))
-    wrap = min(len(datasets), 5)
-    lines = math.ceil(len(datasets) / wrap)
-    figure, panels = new_figure(lines * len(kinds), wrap, width=max(PANEL[0] * wrap * (0.72 if wrap > 3 else 1), 5.0))
-    if len(datasets) == 1:
-        pyplot.close(figure)
-        figure, panels = new_figure(1, len(kinds))
-        panels = panels.T
-    scored = statistics.scored(runs)
-    models = sorted(set(runs["model"]), key=list(COLORS).index)
-    with matplotlib.rc_context(STYLE):
-        for k, kind in enumerate(kinds):
-            steps = statistics.envelope(runs, kind)
-            for i in range(lines * wrap):
-                axes = panels[k * lines + i // wrap, i % wrap]
-                if i >= len(datasets):
-                    axes.set_visible(False)
-                    continue
-                own = scored[scored["dataset"] == datasets[i]]
-                for model in models:
-                    points = own[own["model"] == model]
-                    axes.plot(
-                        points[kind],
-                        points["score"],
-                        MARKERS[model],
-                        color=COLORS[model],
-                        markersize=2.2,
-                        alpha=0.28,
-                        markeredgewidth=0,
-                        rasterized=len(points) > 2000,
-                    )
-                    own_steps = steps[(steps["dataset"] == datasets[i]) & (steps["model"] == model)]
-                    _envelope_band(axes, own_steps, model, points[kind].max())
-                _budget_axes(axes, own, kind, datasets[i], first=i % wrap == 0)
-        handles = [matplotlib.lines.Line2D([], [], color=COLORS[m], marker=MARKERS[m], markersize=4, label=m) for m in models]
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(models), fontsize=8)
-    return figure
-
-
-def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str, dataset: str, *, first: bool) -> None:
+def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str) -> None:
     metric = own["metric"].iloc[0]
     axes.set_xscale("log")
     if kind.endswith("_seconds"):
-        plain_log(axes.xaxis)
+        style.log_axis(axes.xaxis)
     if metric == "mae":
-        _error_axis(axes)
+        style.error_axis(axes)
     else:
-        top = own["score"].max()
-        axes.set_ylim(max(own["score"].quantile(0.1) - 2, 0), min(top + 0.08 * (top - own["score"].quantile(0.1)) + 0.5, 100.5))
-    axes.set_title(short(dataset))
-    axes.set_xlabel(LABELS[kind])
-    if first:
-        axes.set_ylabel(LABELS[metric])
+        low, top = own["score"].quantile(0.1), own["score"].max()
+        axes.set_ylim(max(low - 2, 0), min(top + 0.08 * (top - low) + 0.5, 100.5))
+    axes.set_xlabel(style.LABELS[kind])
+    if axes.get_subplotspec().is_first_col():
+        axes.set_ylabel(style.LABELS[metric])
 
 
-def _gain_text(row: pandas.Series) -> str:
-    better = "KAN" if row["gain"] > 0 else "MLP"
+def winner_color(winner: str) -> object:
+    """The colour of a verdict."""
+    return style.NEUTRAL if winner == "tie" else style.look(winner).color
+
+
+def gain_dots(axes: Axes, rows: pandas.DataFrame, heights: Sequence[float], markers: Sequence[str]) -> None:
+    """Gains of one metric (rows of `statistics.verdict`) with their 95 % intervals, in the colours of their winners; those of
+    errors as ratios."""
+    values = style.closed(rows[["gain", "low", "high"]])
+    values = 10.0**values if rows["metric"].iloc[0] == "mae" else values
+    for gain, bars, y, marker, winner in zip(
+        values["gain"], style.whiskers(values).T, heights, markers, rows["winner"], strict=True
+    ):
+        axes.errorbar(gain, y, xerr=bars[:, None], fmt=marker, color=winner_color(winner), **style.DOT)
+
+
+def gain_axis(axes: Axes, metric: str, labels: dict[str, str]) -> None:
+    """The axis of gains in a metric: a line where neither model is better, and that one of the labels by metric."""
+    axes.axvline(1 if metric == "mae" else 0, color="0.2", linewidth=0.8)
+    if metric == "mae":
+        style.ratio_axis(axes.xaxis)
+    axes.set_xlabel(labels[metric])
+
+
+@style.styled
+def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
+    """Gain of the first of the pair over the second per domain (`statistics.verdict`) with its 95 % interval, accuracies
+    above, errors below, a marker per budget; the text names the winner."""
+    first, second = pair
+    metrics = style.in_order(table["metric"], ("accuracy", "mae"))
+    rows = [table[table["metric"] == metric]["domain"].nunique() for metric in metrics]
+    figure, panels = style.new_figure(len(metrics), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
+    equal = style.in_order(table["budget"], EQUAL)
+    labels = {
+        "accuracy": f"accuracy of {first} − accuracy of {second}, points   (right of 0: {first} better)",
+        "mae": f"error of {second} ÷ error of {first}   (right of 1×: {first} better)",
+    }
+    for axes, metric in zip(panels[:, 0], metrics, strict=True):
+        own = table[table["metric"] == metric]
+        domains = list(dict.fromkeys(own["domain"]))
+        shifts = own["budget"].map(equal.index) - (len(equal) - 1) / 2
+        heights = own["domain"].map(domains.index) + 0.34 * shifts
+        gain_dots(axes, own, heights, own["budget"].map(BUDGET_MARKERS))
+        for (_, row), y in zip(own.iterrows(), heights, strict=True):
+            drawn = {"color": winner_color(row["winner"]), "fontsize": 7, "annotation_clip": False}
+            axes.annotate(_gain_text(row, pair), (1.01, y), xycoords=("axes fraction", "data"), va="center", **drawn)
+        style.name_rows(axes, domains)
+        gain_axis(axes, metric, labels)
+    entries = [style.entry(EQUAL[name], "0.3", BUDGET_MARKERS[name]) for name in equal]
+    figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))
+    return figure
+
+
+def _gain_text(row: pandas.Series, pair: tuple[str, str]) -> str:
+    better = pair[0] if row["gain"] > 0 else pair[1]
     size = f"error {10 ** abs(row['gain']):.2g}× lower" if row["metric"] == "mae" else f"{abs(row['gain']):.1f} points ahead"
+    if not math.isfinite(row["low"]):
+        return f"no verdict ({better} {size})"
     return f"tie ({better} {size})" if row["winner"] == "tie" else f"{better} wins, {size}"
 
 
-def verdict(table: pandas.DataFrame) -> Figure:
-    """Gain of KAN over MLP per domain with its 95 % interval, accuracies on the left, errors on the right; the text names
-    the winner at equal parameters and at equal FLOPs."""
-    with matplotlib.rc_context(STYLE):
-        kinds = [metric for metric in ("accuracy", "mae") if (table["metric"] == metric).any()]
-        rows = [table[table["metric"] == metric]["domain"].nunique() for metric in kinds]
-        figure, panels = new_figure(len(kinds), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
-        styles = {"parameters": ("o", 0.17, "equal parameters"), "flops": ("D", -0.17, "equal FLOPs")}
-        for axes, metric in zip(panels[:, 0], kinds, strict=True):
-            own = table[table["metric"] == metric]
-            domains = list(dict.fromkeys(own["domain"]))[::-1]
-            for _, row in own.iterrows():
-                marker, shift, _ = styles[row["budget"]]
-                y = domains.index(row["domain"]) + shift
-                color = COLORS.get(row["winner"], "0.4")
-                bar = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
-                axes.errorbar(row["gain"], y, xerr=bar, fmt=marker, color=color, markersize=4.5, capsize=2.5, linewidth=1.2)
-                axes.annotate(
-                    _gain_text(row),
-                    (1.01, y),
-                    xycoords=("axes fraction", "data"),
-                    va="center",
-                    color=color,
-                    fontsize=7,
-                    annotation_clip=False,
-                )
-            axes.axvline(0, color="0.2", linewidth=0.8)
-            axes.set_yticks(range(len(domains)), domains)
-            axes.set_ylim(-0.5, len(domains) - 0.5)
-            axes.grid(axis="y", visible=False)
-            if metric == "mae":
-                multiples(axes)
-                axes.set_xlabel("error of MLP ÷ error of KAN   (right of 1×: KAN better)")
-            else:
-                axes.set_xlabel("accuracy of KAN − accuracy of MLP, points   (right of 0: KAN better)")
-        handles = [
-            matplotlib.lines.Line2D([], [], color="0.3", marker=marker, linestyle="", markersize=4.5, label=label)
-            for marker, _, label in styles.values()
-        ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=2)
-    return figure
-
-
+@style.styled
 def beside(table: pandas.DataFrame) -> Figure:
-    """Scores of KAN and MLP in two sources side by side, a panel per domain; columns domain, source, model, metric, score,
-    low and high (an interval; equal to the score where there is none)."""
+    """Scores of models in several sources side by side (`statistics.beside_published`), a panel per domain, with intervals;
+    low and high are equal to the score where there is none."""
     domains = list(dict.fromkeys(table["domain"]))
-    figure, panels = new_figure(1, len(domains), height=2.2, width=max(1.4 * len(domains), 3.0))
-    with matplotlib.rc_context(STYLE):
-        for axes, domain in zip(panels[0], domains, strict=True):
-            own = table[table["domain"] == domain]
-            sources = list(dict.fromkeys(own["source"]))
-            for m, model in enumerate(("KAN", "MLP")):
-                points = own[own["model"] == model].set_index("source").loc[sources]
-                error = [points["score"] - points["low"], points["high"] - points["score"]]
-                axes.errorbar(
-                    numpy.arange(len(sources)) + 0.24 * (m - 0.5),
-                    points["score"],
-                    yerr=error,
-                    fmt=MARKERS[model],
-                    color=COLORS[model],
-                    label=model,
-                    markersize=5,
-                    capsize=2,
-                    linewidth=1,
-                )
-            axes.set_xticks(range(len(sources)), sources)
-            axes.set_xlim(-0.6, len(sources) - 0.4)
-            axes.set_title(domain)
-            axes.grid(axis="x", visible=False)
-            error_metric = own["metric"].iloc[0] == "mae"
-            if error_metric:
-                _error_axis(axes)
-            axes.set_ylabel("mean |error|" if error_metric else "accuracy (%)")
-        figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure, panels = style.new_figure(1, len(domains), height=2.2, width=max(1.4 * len(domains), 3.0))
+    models = style.in_order(table["model"])
+    for axes, domain in zip(panels[0], domains, strict=True):
+        own = table[table["domain"] == domain]
+        sources = list(dict.fromkeys(own["source"]))
+        for number, model in enumerate(models):
+            rows = own[own["model"] == model]
+            x = rows["source"].map(sources.index) + 0.24 * (number - (len(models) - 1) / 2)
+            bars = style.whiskers(rows[["score", "low", "high"]])
+            color, marker = style.look(model)
+            axes.errorbar(x, rows["score"], yerr=bars, fmt=marker, color=color, label=model, **(style.DOT | {"linewidth": 1}))
+        axes.set_xticks(range(len(sources)), sources)
+        axes.set_xlim(-0.6, len(sources) - 0.4)
+        axes.set_title(domain)
+        axes.grid(axis="x", visible=False)
+        errors = own["metric"].iloc[0] == "mae"
+        if errors:
+            style.error_axis(axes)
+        axes.set_ylabel("mean |error|" if errors else "accuracy (%)")
+    style.legend(figure, [style.entry(model, *style.look(model)) for model in models], len(models))
     return figure
 
 
-def counting(table: pandas.DataFrame) -> Figure:
-    """FLOPs by definition for networks of equal paper parameters (columns parameters, model, flops, flops_shared,
-    flops_local), and KAN over MLP for each definition."""
-    figure, panels = new_figure(1, 2, width=6.4, height=2.5)
-    lines = {"flops": "-", "flops_shared": "--", "flops_local": ":"}
-    with matplotlib.rc_context(STYLE):
-        for model, own in table.groupby("model"):
-            own = own.sort_values("parameters")
-            for kind, line in lines.items():
-                if model == "KAN" or kind == "flops":
-                    label = f"{model}: {LABELS[kind]}" if model == "KAN" else "MLP"
-                    panels[0, 0].plot(own["parameters"], own[kind], line, color=COLORS[model], label=label)
-        panels[0, 0].set(xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel="FLOPs per input")
-        panels[0, 0].legend()
-        wide = table.pivot_table(index="budget", columns="model", values=list(lines))
-        for kind, line in lines.items():
-            ratio = wide[kind]["KAN"] / wide[kind]["MLP"]
-            panels[0, 1].plot(ratio.index, ratio, line, color="0.2", label=LABELS[kind])
-        panels[0, 1].axhline(1, color="0.6", linewidth=0.8)
-        panels[0, 1].set(
-            xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel="FLOPs of KAN ÷ FLOPs of MLP"
-        )
-        panels[0, 1].legend()
+@style.styled
+def counting(table: pandas.DataFrame, over: str = "MLP") -> Figure:
+    """FLOPs by definition for networks of equally many parameters (columns model, budget, parameters, flops, flops_shared,
+    flops_local), and their ratio to those of the model `over`. A definition that gives a model no other FLOPs is not drawn."""
+    figure, ((left, right),) = style.new_figure(1, 2, width=6.4, height=2.7)
+    models = style.in_order(table["model"])
+    wide = table.pivot_table(index="budget", columns="model", values=list(FLOP_LINES))
+    for model in models:
+        own = table[table["model"] == model].sort_values("parameters")
+        for kind, line in FLOP_LINES.items():
+            drawn = {"color": style.look(model).color, "linestyle": line}
+            if kind == "flops" or not numpy.array_equal(own[kind], own["flops"]):
+                left.plot(own["parameters"], own[kind], **drawn)
+            if model != over:
+                right.plot(wide.index, wide[kind][model] / wide[kind][over], **drawn)
+    right.axhline(1, color="0.6", linewidth=0.8)
+    others = ", ".join(model for model in models if model != over)
+    for axes, label in ((left, style.LABELS["flops"]), (right, f"FLOPs of {others} ÷ FLOPs of {over}")):
+        axes.set(xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel=label)
+    style.ratio_axis(right.yaxis)
+    entries = [style.entry(model, style.look(model).color, "", linestyle="-") for model in models]
+    entries += [style.entry(style.LABELS[kind], "0.2", "", linestyle=line) for kind, line in FLOP_LINES.items()]
+    style.legend(figure, entries, len(entries))
     return figure
+
+
+@style.styled
+def spline_layer(table: pandas.DataFrame) -> Figure:
+    """One spline layer (`layer_picture.spline_layer`): its bases on the grid, and the function of one of its edges."""
+    figure, ((left, right),) = style.new_figure(1, 2, width=6.4, height=2.7, sharex=True)
+    knots = table[table["part"] == "knot"]
+    grid = knots.loc[knots["name"] == "grid", "x"]
+    for axes in (left, right):
+        axes.axvspan(grid.min(), grid.max(), color="0.94", linewidth=0, zorder=0)
+        axes.grid(visible=False)
+        axes.set_xlabel("input x")
+    _bases(left, table)
+    for name, filled in (("grid", "0.2"), ("extension", "white")):
+        x = knots.loc[knots["name"] == name, "x"]
+        left.plot(x, 0 * x, "o", color="0.2", markerfacecolor=filled, markersize=3.5, clip_on=False, zorder=4)
+    _edge(right, table[table["part"] == "edge"])
+    entries = [
+        style.entry("grid range", "0.9", "s", markersize=7),
+        style.entry("knots of the grid", "0.2", markersize=3.5),
+        style.entry("knots of the extension", "0.2", markerfacecolor="white", markersize=3.5),
+    ]
+    style.legend(figure, entries, len(entries))
+    return figure
+
+
+def _bases(axes: Axes, table: pandas.DataFrame) -> None:
+    """All bases with their numbers; those that are not zero at the marked x stand out."""
+    curves = table[table["part"] == "basis"]
+    marked = table[table["part"] == "marked"]
+    color = style.look("KAN").color
+    for number, curve in curves.groupby("name"):
+        stands_out = number in set(marked["name"])
+        own = color if stands_out else "0.6"
+        axes.plot(curve["x"], curve["y"], color=own, linewidth=1.4 if stands_out else 0.9)
+        top = curve.loc[curve["y"].idxmax(), ["x", "y"]].astype(float)
+        axes.annotate(f"$B_{{{number}}}$", top, (0, 2), textcoords="offset points", ha="center", fontsize=7, color=own)
+    at = marked["x"].iloc[0]
+    axes.plot([at, at], [0, curves["y"].max()], color="0.2", linewidth=0.8, linestyle=":")
+    axes.plot(marked["x"], marked["y"], "o", color=color, markersize=3.5, clip_on=False, zorder=5)
+    count = curves["name"].nunique()
+    axes.set(title=f"G+K = {count} bases, K+1 = {len(marked)} of them at the dots", ylabel="basis")
+    axes.set_ylim(0, 1.15 * curves["y"].max())
+
+
+def _edge(axes: Axes, curves: pandas.DataFrame) -> None:
+    """The function of one edge and the two parts of which it is the sum."""
+    looks = {
+        "shortcut": ("base weight × shortcut", "0.5", "--"),
+        "spline": ("scale × spline", "0.1", "-."),
+        "sum": ("sum: the edge's function", style.look("KAN").color, "-"),
+    }
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    for name, (label, color, line) in looks.items():
+        curve = curves[curves["name"] == name]
+        axes.plot(curve["x"], curve["y"], line, color=color, label=label, linewidth=1.8 if name == "sum" else 1.1)
+    axes.set(title="the function of one edge", ylabel="output of the edge")
+    axes.set_ylim(top=1.4 * curves["y"].max())
+    axes.legend(loc="upper left")

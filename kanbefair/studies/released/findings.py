@@ -6,60 +6,111 @@ import pandas
 from kanbefair.report import statistics
 from kanbefair.studies.released.rows import SETTINGS, spec
 
+PAIR = ["dataset", "domain", "metric", "model"]
+EXACT = 1e-6
+"""Points of accuracy below which two printed accuracies have the same digits."""
+EXACT_ERROR = 0.001
+"""Relative difference of two errors up to which a row has come back."""
+POINTS = {
+    "within 0.15 points": 0.15,
+    "within 0.5 points": 0.5,
+}
+"""Accuracies: differences, in points, up to which two of them count as near."""
+LOGARITHMS = {
+    "within 0.1 %": 0.001,
+    "within 0.2 %": 0.002,
+    "within 5 %": 0.05,
+    "within 1.1 times": numpy.log(1.1),
+}
+"""Errors: differences of the natural logarithm up to which two of them count as near."""
+
 
 def compare(rows: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
-    """Released rows beside our re-runs (a table of `workers.run`), joined by key: `released` and `ours` are the test metric at
-    the last epoch, `points` their difference for accuracies, `ratio` ours over theirs for errors."""
-    columns = ["dataset", "domain", "metric", "model", *SETTINGS, "seed", "key", "drawn"]
+    """Released rows beside our re-runs of them, joined by key.
+
+    Args:
+        rows: released rows (`rows.released`) with a column `drawn`.
+        runs: a table of `sweep.run` under the `published` protocol.
+
+    The table has a row per released row that was run again. `released` and `ours` are the test metric after the last epoch,
+    `points` is ours minus theirs for accuracies, `ratio` ours over theirs for errors.
+    """
+    columns = [*PAIR, *SETTINGS, "seed", "key", "drawn"]
     ours = runs[["key", "test_metric_last"]].rename(columns={"test_metric_last": "ours"}).drop_duplicates("key")
     both = rows[[*columns, "test_metric"]].rename(columns={"test_metric": "released"}).merge(ours, on="key")
     return _differences(both, "released", "ours")
 
 
+def duplicates(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Pairs of released rows that should agree, each pair once.
+
+    These are runs that were printed twice, and KAN rows that differ in the seed alone, which the authors' constructor
+    ignores. Symbolic functions are an exception: their points are drawn from the seed. The columns are those of `compare`,
+    with `first` and `second` in place of `released` and `ours`.
+    """
+    ignored = (rows["model"] == "KAN") & (rows["domain"] != "symbolic")
+    keys = zip(rows.to_dict("records"), ignored, strict=True)
+    same = [spec(row | {"seed": 0}).key if free else row["key"] for row, free in keys]
+    pairs = []
+    for _, group in rows.assign(same=same).groupby("same"):
+        values = group["test_metric"].iloc
+        for i in range(len(group) - 1):
+            pairs.append(group.iloc[i][PAIR].to_dict() | {"first": values[i], "second": values[i + 1]})
+    return _differences(pandas.DataFrame(pairs, columns=[*PAIR, "first", "second"]), "first", "second")
+
+
 def _differences(both: pandas.DataFrame, first: str, second: str) -> pandas.DataFrame:
+    """`both` with `points`, second minus first, for accuracies, and `ratio`, second over first, for errors."""
     accuracy = both["metric"] == "accuracy"
     both["points"] = (both[second] - both[first]).where(accuracy)
     both["ratio"] = (both[second] / both[first]).where(~accuracy)
     return both
 
 
-def duplicates(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Pairs of released rows that should agree: the same run printed twice, and KAN rows that differ in the seed alone, which
-    their constructor ignores (not for symbolic functions, whose data is drawn from the seed). Each pair once, in the
-    columns of `compare`, with `first` and `second` in place of released and ours."""
-    ignored = (rows["model"] == "KAN") & (rows["domain"] != "symbolic")
-    keys = zip(rows.to_dict("records"), ignored, strict=True)
-    same = [spec(row | {"seed": 0}).key if free else row["key"] for row, free in keys]
-    pairs = []
-    for _, group in rows.assign(same=same).groupby("same"):
-        for i in range(len(group) - 1):
-            pair = group.iloc[i][["dataset", "domain", "metric", "model"]].to_dict()
-            values = group["test_metric"].iloc
-            pairs.append(pair | {"first": values[i], "second": values[i + 1]})
-    columns = ["dataset", "domain", "metric", "model", "first", "second"]
-    return _differences(pandas.DataFrame(pairs, columns=columns), "first", "second")
-
-
 def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
-    """How near two columns of metrics come, per domain and model, from the table of `compare` or `duplicates`: shares in
-    percent. Accuracies: equal in every digit, within 0.15 and 0.5 points. Errors: within 0.1 %, 0.2 %, 5 % and a
-    factor of 1.1."""
+    """How near two columns of metrics come: shares in percent, per domain and model.
+
+    `table` is one of `compare` or `duplicates`. Accuracies: the same digits (`exact`), and `POINTS`. Errors: `LOGARITHMS`.
+    """
     rows = []
     for (domain, model), own in table.groupby(["domain", "model"], sort=False):
-        row = {"domain": domain, "model": model, "rows": len(own)}
         if (own["metric"] == "accuracy").all():
             off = own["points"].abs()
-            row |= {"exact": (off < EXACT), "within 0.15 points": off <= 0.15, "within 0.5 points": off <= 0.5}
+            near = {"exact": off < EXACT} | {name: off <= limit for name, limit in POINTS.items()}
         else:
             off = numpy.log(own["ratio"]).abs()
-            row |= {
-                "within 0.1 %": off <= 0.001,
-                "within 0.2 %": off <= 0.002,
-                "within 5 %": off <= 0.05,
-                "within 1.1 times": off <= numpy.log(1.1),
-            }
-        rows.append({name: 100 * value.mean() if isinstance(value, pandas.Series) else value for name, value in row.items()})
+            near = {name: off <= limit for name, limit in LOGARITHMS.items()}
+        shares = {name: 100 * value.mean() for name, value in near.items()}
+        rows.append({"domain": domain, "model": model, "rows": len(own)} | shares)
     return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=["domain", "model", "rows"])
+
+
+def exceptions(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The MLP rows of a table of `compare` that do not come back: other digits, or an error off by more than 0.1 %."""
+    mlp = table[table["model"] == "MLP"]
+    off = (mlp["points"].abs() >= EXACT) | ((mlp["ratio"] - 1).abs() > EXACT_ERROR)
+    return mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"])
+
+
+def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
+    """What was trained again, per domain and model of the rows of `reruns.csv.gz`.
+
+    The columns are datasets, runs, runs that diverged, hours of one core, and `best_minus_last`: by how much the best
+    epoch on the test part flatters, on average, in points or as a mean absolute error. It is never negative.
+    """
+    sign = reruns["metric"].map({"accuracy": 1.0, "mae": -1.0})
+    rows = reruns.assign(
+        flattery=sign * (reruns["test_metric_best"] - reruns["test_metric_last"]),
+        hours=reruns["run_seconds"] / 3600,
+    )
+    groups = rows.groupby(["domain", "model"], sort=False)
+    return groups.agg(
+        datasets=("dataset", "nunique"),
+        runs=("seed", "size"),
+        diverged=("diverged", "count"),
+        core_hours=("hours", "sum"),
+        best_minus_last=("flattery", "mean"),
+    ).reset_index()
 
 
 def effort(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -72,12 +123,16 @@ def effort(rows: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> pandas.DataFrame:
-    """`rows` with as many tries for KAN as for MLP: per dataset KAN rows drawn at random, `draws` times; the draw's number
-    takes the place of the seed, so that `stats` averages over draws before it takes the interval over datasets."""
+    """`rows` with as many tries for KAN as for MLP: per dataset KAN rows are drawn at random, `draws` times.
+
+    The draw's number takes the place of the seed, so that `statistics.verdict` averages over draws before it takes the
+    interval over datasets.
+    """
     generator = numpy.random.default_rng(seed)
     parts = []
     for _, own in rows.groupby("dataset"):
-        kan, mlp = own[own["model"] == "KAN"], own[own["model"] == "MLP"]
+        kan = own[own["model"] == "KAN"]
+        mlp = own[own["model"] == "MLP"]
         if len(mlp) and len(kan):
             for draw in range(draws):
                 chosen = kan.sample(min(len(kan), len(mlp)), random_state=generator)
@@ -86,8 +141,10 @@ def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> panda
 
 
 def verdicts(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """`statistics.verdict` of rows such as the released ones per domain that has rows of both models, with all tries and with
-    equal tries (column `tries`)."""
+    """`statistics.verdict` of released rows, or of re-runs, per domain that has rows of both models.
+
+    Each comes with all tries and with as many tries for KAN as for MLP (column `tries`: "all" or "equal").
+    """
     parts = []
     for domain, own in rows.groupby("domain", sort=False):
         if own["model"].nunique() < 2:
@@ -95,7 +152,3 @@ def verdicts(rows: pandas.DataFrame) -> pandas.DataFrame:
         for label, table in (("all", own.assign(seed=0)), ("equal", equal_tries(own))):
             parts.append(statistics.verdict(table, domain, unit="dataset").assign(tries=label))
     return pandas.concat(parts, ignore_index=True)
-
-
-EXACT = 1e-6
-"""Points of accuracy below which two printed accuracies are the same digits."""

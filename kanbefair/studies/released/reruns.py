@@ -1,25 +1,27 @@
-"""Trains every configuration that the authors ran on the datasets at hand again: `python -m kanbefair.studies.released.reruns`.
+"""Trains every configuration that the authors ran once more: `python -m kanbefair.studies.released.reruns`.
 
-The runs are those of the paper profile (`studies`) on symbolic functions, tables and images, under the `published`
-protocol. It writes to `results/extended/`: `reruns.csv.gz`, a row per run, and, given released rows, `agreement.csv` and
-`agreement_by_dataset.csv`, how near the runs come to them; `duplicates.csv`, how near these come to each other;
-`differences.csv.gz`, all differences by size; and `exceptions.csv`, the MLP rows that do not come back (accuracies: to the
-digit; errors: within 0.1 %).
+The runs are those of the profile `paper` on symbolic functions, tables and images whose files are here, under the
+`published` protocol. The tables go to `results/extended/`. `reruns.csv.gz` has a row per run. Given released rows there are
+five more:
+
+- `agreement.csv` and `agreement_by_dataset.csv`: how near the runs come to the released rows.
+- `duplicates.csv`: how near the authors' duplicates come to each other.
+- `differences.csv.gz`: all differences, sorted.
+- `exceptions.csv`: the MLP rows that do not come back (`findings.exceptions`).
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pandas
 
 from kanbefair import sweep
-from kanbefair.data.files import offline
-from kanbefair.data.registry import load
-from kanbefair.errors import InputError, exit_status
-from kanbefair.folders import PROJECT, data_folder, writable
+from kanbefair.data.available import available
+from kanbefair.errors import exit_status
+from kanbefair.folders import PROJECT, writable
+from kanbefair.report import columns
 from kanbefair.specs import RunSpec
 from kanbefair.studies.domains import design
 from kanbefair.studies.released import findings
@@ -56,73 +58,62 @@ COLUMNS = [
     "device",
     "run_seconds",
 ]
-
-
-def at_hand(data_dir: str = "") -> list[str]:
-    """The paper's datasets of the three domains that can be loaded without a download."""
-    found = []
-    for name in (name for domain in DOMAINS for name in design.PAPER_DATASETS[domain]):
-        with offline(), suppress(InputError):
-            load(name, data_dir or None, protocol="published")
-            found.append(name)
-    return found
+"""The columns of `reruns.csv.gz`."""
 
 
 def specs(domain: str, names: Sequence[str], released: pandas.DataFrame | None = None) -> list[RunSpec]:
-    """Every configuration of a domain's section that the authors ran on the datasets `names`, and what `released` rows
-    (`normalised`) there are beside."""
+    """Every configuration of a domain that the authors ran on the datasets `names`, each once.
+
+    These are the grid of the profile `paper` and the runs of `released` rows (`normalised`), some of which lie off it.
+    """
     chosen = [name for name in design.PAPER_DATASETS[domain] if name in names]
     grid = design.specs(domain, "paper", chosen) if chosen else []
-    beside = [] if released is None else released_rows.specs(released[released["dataset"].isin(chosen)])
-    return list({spec.key: spec for spec in (*grid, *beside)}.values())
+    others = [] if released is None else released_rows.specs(released[released["dataset"].isin(chosen)])
+    return list({spec.key: spec for spec in (*grid, *others)}.values())
 
 
 def read(name: str) -> pandas.DataFrame | None:
-    """The committed table `name` of `results/extended`, None if there is none."""
+    """The committed table `name` of `results/extended/`, None if it is not there."""
     return next((pandas.read_csv(path) for path in FOLDER.glob(f"{name}.csv*")), None)
 
 
-def summary(reruns: pandas.DataFrame) -> pandas.DataFrame:
-    """Per domain and model of the rows of `reruns.csv.gz`: datasets, runs, runs that diverged, hours of one core, and by how
-    much the best epoch on the test part flatters (mean of best minus last, in the metric's own direction)."""
-    sign = reruns["metric"].map({"accuracy": 1.0, "mae": -1.0})
-    rows = reruns.assign(
-        flattery=sign * (reruns["test_metric_best"] - reruns["test_metric_last"]), hours=reruns["run_seconds"] / 3600
-    )
-    groups = rows.groupby(["domain", "model"], sort=False)
-    return groups.agg(
-        datasets=("dataset", "nunique"),
-        runs=("seed", "size"),
-        diverged=("diverged", "count"),
-        core_hours=("hours", "sum"),
-        best_minus_last=("flattery", "mean"),
-    ).reset_index()
-
-
 def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Rows of `reruns.csv.gz` or released ones with the protocol and the key of their run."""
+    """Rows of `reruns.csv.gz`, or released ones, with the protocol and the key of their run.
+
+    `reruns.csv.gz` holds neither: the key follows from the other columns, and it is what joins rows, runs and records.
+    """
     rows = rows.assign(widths=rows["widths"].astype(str), protocol="published")
     return rows.assign(key=[released_rows.spec(row).key for row in rows.to_dict("records")])
 
 
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Released rows with the key of the run that returns them here: a KAN's seed counts for symbolic functions alone, whose
-    points it draws."""
+    """Released rows with the key of the run that returns them here.
+
+    The authors' KAN sets the seed to 0 before it draws anything, so that rows which differ in the seed alone are one run.
+    It is trained once, with the default seed. For symbolic functions the seed counts, as their points are drawn from it.
+    """
     ignored = (rows["model"] == "KAN") & (rows["domain"] != "symbolic")
     return keyed(rows.assign(seed=rows["seed"].mask(ignored, RunSpec.seed)))
 
 
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "cpu", out: Path = FOLDER) -> None:
-    """Train what the folder `out` has no row of yet, domain by domain, and write its tables; new records lie in `runs/`
-    there. Interrupt it when you like: the rows that are finished are written, and the next call goes on from there.
+    """Train what the folder `out` has no row of yet, domain by domain, and write its tables.
 
-    `rows` names a file with released rows (`rows.released`); without it nothing is compared. Raises `InputError` if
-    it cannot be read or the data folder does not exist.
+    Interrupt it when you like: the rows that are finished are written, and the next call goes on from there.
+
+    Args:
+        data_dir: folder with the real datasets; empty: see `folders.data_folder`.
+        rows: file with released rows (`rows.released`); empty: nothing is compared.
+        workers: processes; 0: one per core.
+        device: "cpu" or "cuda".
+        out: folder of the tables; new records go to `runs/` in it.
+
+    Raises `InputError` if `rows` cannot be read, `out` cannot be written, or the data folder does not exist.
     """
     writable(out)
-    data_folder(data_dir)
     released = normalised(released_rows.released(rows, data_dir)) if rows else None
-    names, store = at_hand(data_dir), sweep.Store(out / "runs")
+    names = available([name for domain in DOMAINS for name in design.PAPER_DATASETS[domain]], data_dir)
+    store = sweep.Store(out / "runs")
     known = keyed(pandas.read_csv(out / "reruns.csv.gz")) if (out / "reruns.csv.gz").is_file() else None
     wanted = [spec for domain in DOMAINS for spec in specs(domain, names, released)]
     done = set() if known is None else set(known["key"])
@@ -143,21 +134,21 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
 
 
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:
-    """Write how near `runs` come to `released` rows of equal keys, and these to each other where a run is there twice."""
-    ours, theirs = findings.compare(released.assign(drawn=False), runs), findings.duplicates(released)
+    """Write how near `runs` come to `released` rows of equal keys, and the authors' duplicates to each other."""
+    ours = findings.compare(released.assign(drawn=False), runs)
+    theirs = findings.duplicates(released)
     write(findings.agreement(ours), out / "agreement.csv")
     write(findings.agreement(ours.assign(domain=ours["dataset"])), out / "agreement_by_dataset.csv")
     write(findings.agreement(theirs), out / "duplicates.csv")
     pairs = pandas.concat([ours.assign(pair="ours / released"), theirs.assign(pair="released twice")])
     differences = pairs[["domain", "model", "pair", "points", "ratio"]]
     write(differences.sort_values([*differences], ignore_index=True), out / "differences.csv.gz")
-    mlp = ours[ours["model"] == "MLP"]
-    off = (mlp["points"].abs() >= findings.EXACT) | ((mlp["ratio"] - 1).abs() > 0.001)
-    write(mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"]), out / "exceptions.csv")
+    write(findings.exceptions(ours), out / "exceptions.csv")
 
 
 def write(table: pandas.DataFrame, path: Path) -> None:
-    """Write a table so that equal tables are equal files."""
+    """Write a declared table as CSV, packed if its name says so; equal tables give equal files."""
+    columns.check(f"extended/{path.name.split('.')[0]}", table.columns)
     packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
     table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
 

@@ -1,10 +1,12 @@
-"""Trains the MLP rows of accuracies again in another order of float32 operations: `MKL_CBWR=COMPATIBLE python -m
-kanbefair.studies.released.rounding --rows …`.
+"""Trains the MLP rows of accuracies once more, with float32 sums in another order.
 
-That variable has Intel's MKL, which multiplies the matrices of PyTorch on a CPU, add up as any processor can; nothing else
+    MKL_CBWR=COMPATIBLE python -m kanbefair.studies.released.rounding --rows …
+
+Intel's MKL multiplies the matrices of PyTorch on a CPU. That variable makes it add up as any processor can, and nothing else
 changes. How often two runs of ours then differ says how often a run may differ from a released row by round-off alone.
-Written to `results/extended/rounding.csv`, a row per released row: its test accuracy as `released`, in `reruns.csv.gz` as
-`ours`, and here as `other`.
+
+`results/extended/rounding.csv` has a row per released row, with three test accuracies in percent: `released`, `ours` from
+`reruns.csv.gz`, and `other` from here.
 """
 
 import argparse
@@ -22,24 +24,26 @@ from kanbefair.folders import writable
 from kanbefair.studies.released import findings, reruns
 from kanbefair.studies.released import rows as released_rows
 
-VARIABLE, VALUE = "MKL_CBWR", "COMPATIBLE"
+VARIABLE = "MKL_CBWR"
+VALUE = "COMPATIBLE"
 SETTINGS = ["dataset", "widths", "activation", "lr"]
 PAIRS = {
     "ours = released": ("ours", "released"),
     "other = released": ("other", "released"),
     "ours = other": ("ours", "other"),
 }
+"""Which two columns of `rounding.csv` are compared, by the name of the column that says how often they are equal."""
 
 
 def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = reruns.FOLDER) -> None:
-    """Train what `reruns.csv.gz` in `out` and the released `rows` (`rows.released`) both hold and write the table.
+    """Train what both `reruns.csv.gz` in `out` and the released `rows` (`rows.released`) hold, and write the table.
 
-    Raises `InputError` if there is no MKL, if it was not told to, or if the rows cannot be read.
+    Raises `InputError` if PyTorch has no MKL here, if the variable is not set, or if the rows cannot be read.
     """
     if not torch.backends.mkl.is_available():
-        raise InputError("PyTorch does not multiply with MKL here; the runs would be the same")
+        raise InputError("PyTorch does not multiply with MKL here, so that the runs would be the same")
     if os.environ.get(VARIABLE) != VALUE:
-        raise InputError(f"set {VARIABLE}={VALUE} before Python starts; the runs would otherwise be the same")
+        raise InputError(f"set {VARIABLE}={VALUE} before Python starts; without it the runs would be the same")
     retrained = reruns.keyed(pandas.read_csv(writable(out) / "reruns.csv.gz")).set_index("key")
     released = reruns.normalised(released_rows.released(rows, data_dir))
     mlp = (released["model"] == "MLP") & (released["metric"] == "accuracy")
@@ -56,7 +60,7 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, out: Path = rer
 
 
 def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
-    """Per activation and dataset of `rounding.csv` the rows, and how many are the same to the digit for each of `PAIRS`."""
+    """Per activation and dataset of `rounding.csv`: the rows, and for each of `PAIRS` how many of them are the same digits."""
     same = {name: (table[a] - table[b]).abs() < findings.EXACT for name, (a, b) in PAIRS.items()}
     groups = table.assign(**same).groupby(["activation", "dataset"])
     return groups.agg(rows=("lr", "size"), **{name: (name, "sum") for name in PAIRS}).reset_index()

@@ -1,18 +1,18 @@
-"""What the authors released: the paper's headline bars, their result rows, and how our re-runs compare.
+"""What the authors released: the paper's headline bars and their result rows (docs/protocol.md: Released rows).
 
-The rows are those of `results/results.csv` in the authors' repository (yu-rp/KANbeFair): one row per run, no header, the
-last epoch's metrics. Quoted from it and shipped with the package: the headline bars and a few dozen rows.
+The rows are those of `results/results.csv` in the authors' repository (yu-rp/KANbeFair). It has one row per run, no header,
+and the metrics after the last epoch. The headline bars and a few dozen rows are quoted from it and ship with the package.
 """
 
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 import numpy
 import pandas
 
-from kanbefair.data import dataset, load, names
-from kanbefair.data.files import fetch, offline
+from kanbefair.data import dataset, names
+from kanbefair.data.available import available
+from kanbefair.data.files import fetch
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder
 from kanbefair.specs import RunSpec
@@ -41,36 +41,44 @@ COLUMNS = [
     "seconds",
     "seconds_per_epoch",
 ]
+"""The columns of the authors' file, which has no header."""
 SETTINGS = ["widths", "activation", "grid", "order", "shortcut", "grid_range", "lr"]
+"""The columns that tell one try from another."""
 
 
-def _embedded(name: str) -> pandas.DataFrame:
-    return pandas.read_csv(files("kanbefair.data") / "embedded" / name)
+def _shipped(name: str) -> pandas.DataFrame:
+    return pandas.read_csv(files("kanbefair.studies.released") / name)
 
 
 def headline() -> pandas.DataFrame:
     """The paper's headline bars: one row per domain with the metric, KAN, MLP, the unit and the source."""
-    return _embedded("published_figures.csv")
+    return _shipped("published_figures.csv")
 
 
 def quoted() -> pandas.DataFrame:
     """A few dozen released rows on symbolic functions, as `released` gives them."""
-    return _tidy(_embedded("published_rows.csv"))
+    return _tidy(_shipped("published_rows.csv"))
 
 
 def released(path: str | Path = "", data_dir: str | Path | None = None) -> pandas.DataFrame:
     """All released rows that `path` holds: the authors' own file, or a CSV with a header and the columns used here.
 
-    Without a path the authors' file is looked for as `KANbeFair/results.csv` in the data folder and, if it is not there,
-    downloaded to it (its length and its counts are checked; no checksum is published). Raises `InputError` if it
-    cannot be had or is not such a file.
+    Without a path the authors' file is looked for as `KANbeFair/results.csv` in the data folder. If it is not there it is
+    downloaded to it; its length is checked, as no checksum is published. Raises `InputError` if it cannot be downloaded or
+    is not such a file.
+
+    The columns are those that describe a run, `train_metric`, `test_metric`, `domain`, `metric` ("accuracy" in percent, or
+    "mae", the mean absolute error), `test_metric_last`, which is `test_metric` by the name that our tables have for it, and
+    `key`, the key of the run that the row describes.
     """
     file = Path(path).expanduser() if path else data_folder(data_dir) / "KANbeFair" / "results.csv"
     if not file.is_file() and not path:
         try:
             fetch(URL, file)
         except OSError as error:
-            raise InputError(f"the released rows are missing and {URL} cannot be had ({error}); put them at '{file}'") from None
+            raise InputError(
+                f"the released rows are missing and {URL} cannot be downloaded ({error}); put them at '{file}'"
+            ) from None
         if file.stat().st_size != BYTES:
             file.unlink()
             raise InputError(f"{URL} is not the file of {BYTES:,} bytes that was read; put the released rows at '{file}'")
@@ -83,7 +91,7 @@ def released(path: str | Path = "", data_dir: str | Path | None = None) -> panda
 
 
 def _tidy(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Only the columns that are used, the domain added, fields that a model does not read empty."""
+    """Rows of known datasets with domain, metric and key added; fields that a model does not read are empty."""
     rows = rows.assign(widths=rows["widths"].astype(str), protocol="published")
     kan = rows["model"] == "KAN"
     for name in ("grid", "order", "shortcut", "grid_range"):
@@ -99,16 +107,19 @@ def _tidy(rows: pandas.DataFrame) -> pandas.DataFrame:
     return rows.assign(test_metric_last=rows["test_metric"], key=[spec(row).key for row in rows.to_dict("records")])
 
 
-def at_hand(profile: str, path: str | Path = "", data_dir: str | Path | None = None) -> pandas.DataFrame:
-    """The released rows that a profile works on: `smoke` two of the quoted ones, `embedded` the quoted ones unless `path`
-    names a file, `paper` all that `released` finds."""
+def for_profile(profile: str, path: str | Path = "", data_dir: str | Path | None = None) -> pandas.DataFrame:
+    """The released rows that a profile works on.
+
+    `smoke` has two of the quoted ones, `embedded` the quoted ones unless `path` names a file, `paper` all that `released`
+    finds.
+    """
     if profile == "smoke":
         return quoted().groupby("model", as_index=False).head(1)
     return released(path, data_dir) if path or profile == "paper" else quoted()
 
 
 def draw(rows: pandas.DataFrame, count: int, seed: int) -> pandas.DataFrame:
-    """All rows if there are at most `count`; else every MLP row, and `count` rows drawn at random from all (column `drawn`)."""
+    """All rows if there are at most `count`; else `count` rows drawn at random (column `drawn`), and every MLP row besides."""
     if len(rows) <= count:
         return rows.assign(drawn=True)
     drawn = rows.index.isin(rows.sample(count, random_state=seed).index)
@@ -145,11 +156,6 @@ def specs(rows: pandas.DataFrame) -> list[RunSpec]:
     return list({one.key: one for one in map(spec, rows.to_dict("records"))}.values())
 
 
-def available(rows: pandas.DataFrame, data_dir: str | Path | None = None) -> pandas.DataFrame:
-    """The rows whose dataset ships with the package or lies in the data folder; nothing is downloaded."""
-    there = set()
-    for name in rows["dataset"].unique():
-        with offline(), suppress(InputError):
-            load(name, data_dir, protocol="published")
-            there.add(name)
-    return rows[rows["dataset"].isin(there)]
+def loadable(rows: pandas.DataFrame, data_dir: str | Path | None = None) -> pandas.DataFrame:
+    """The rows whose dataset loads here without a download (`data.available`)."""
+    return rows[rows["dataset"].isin(available(rows["dataset"], data_dir))]

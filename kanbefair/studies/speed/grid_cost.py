@@ -12,7 +12,7 @@ from kanbefair.sweep import cost
 
 def released_grid() -> pandas.DataFrame:
     """The grid behind the 21,030 released rows: per dataset and model the rows, their epochs, and the dataset's sizes."""
-    return pandas.read_csv(files("kanbefair.data") / "embedded" / "released_grid.csv")
+    return pandas.read_csv(files("kanbefair.studies.speed") / "released_grid.csv")
 
 
 KINDS = {

@@ -99,26 +99,6 @@ def test_a_kans_seed_counts_for_symbolic_functions_alone(tmp_path):
     assert [released_rows.spec(row).key for row in rows.to_dict("records")] == rows["key"].tolist()
 
 
-def test_the_best_epoch_flatters_upwards_for_accuracies_and_downwards_for_errors():
-    rows = pandas.DataFrame(
-        {
-            "domain": ["tabular", "symbolic"],
-            "model": "KAN",
-            "dataset": ["a", "b"],
-            "metric": ["accuracy", "mae"],
-            "seed": 1,
-            "diverged": [None, 3.0],
-            "run_seconds": 1800.0,
-            "test_metric_best": [91.0, 0.1],
-            "test_metric_last": [90.0, 0.3],
-        }
-    )
-    table = reruns.summary(rows).set_index("domain")
-    assert table["best_minus_last"].to_dict() == pytest.approx({"tabular": 1.0, "symbolic": 0.2})
-    assert table["diverged"].to_dict() == {"tabular": 0, "symbolic": 1}
-    assert table["core_hours"].tolist() == [0.5, 0.5]
-
-
 def test_bad_input_ends_in_one_line(capsys, tmp_path):
     assert reruns.main(["--data-dir", str(tmp_path / "nowhere")]) == 2
     assert reruns.main(["--rows", str(tmp_path / "none.csv")]) == 2

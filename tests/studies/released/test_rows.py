@@ -1,4 +1,3 @@
-import numpy
 import pandas
 import pytest
 import torch
@@ -7,8 +6,6 @@ from kanbefair.data import load
 from kanbefair.errors import InputError
 from kanbefair.models.basis import basis, fit_coefficients
 from kanbefair.models.kan import fit_as_released
-from kanbefair.report import statistics
-from kanbefair.studies.released import findings
 from kanbefair.studies.released import rows as released_rows
 from kanbefair.training import fit
 
@@ -57,29 +54,6 @@ def test_a_missing_file_is_named(tmp_path):
         released_rows.released(tmp_path / "nowhere.csv")
 
 
-def test_duplicates_are_equal_rows_and_kan_rows_that_differ_in_the_seed(tmp_path):
-    table = rows(tmp_path, MLP.format(92.5), MLP.format(92.5), KAN.format(1314, 90.0), KAN.format(521, 90.4))
-    pairs = findings.duplicates(table).sort_values("model")
-    assert pairs["model"].tolist() == ["KAN", "MLP"]
-    assert pairs["points"].tolist() == pytest.approx([0.4, 0.0])
-    shares = findings.agreement(pairs).set_index("model")
-    assert shares.loc["KAN", ["exact", "within 0.15 points", "within 0.5 points"]].tolist() == [0, 0, 100]
-    assert shares.loc["MLP", "exact"] == 100
-
-
-def test_agreement_of_errors():
-    ratio = [1.0005, 1.0015, 0.96, 1.08, 2.0]
-    pairs = pandas.DataFrame({"domain": "symbolic", "model": "KAN", "metric": "mae", "ratio": ratio, "points": numpy.nan})
-    row = findings.agreement(pairs).iloc[0]
-    assert row[["within 0.1 %", "within 0.2 %", "within 5 %", "within 1.1 times"]].tolist() == [20, 40, 60, 80]
-
-
-def test_our_runs_are_joined_to_the_rows_by_key(tmp_path):
-    table = rows(tmp_path, MLP.format(92.5), KAN.format(1314, 90.0)).assign(drawn=True)
-    runs = pandas.DataFrame({"key": table["key"], "test_metric_last": [92.5, 89.0]})
-    assert findings.compare(table, runs)["points"].tolist() == [0.0, -1.0]
-
-
 def test_a_draw_keeps_every_mlp_row(tmp_path):
     lines = [KAN.format(seed, 90.0) for seed in range(50)]
     drawn = released_rows.draw(rows(tmp_path, MLP.format(92.5), *lines), 10, seed=3)
@@ -88,23 +62,26 @@ def test_a_draw_keeps_every_mlp_row(tmp_path):
     assert len(drawn) <= 11
 
 
-def test_effort_and_equal_tries(tmp_path):
-    other = MLP.format(91.0).replace("relu", "gelu")
-    table = rows(tmp_path, MLP.format(92.5), other, *(KAN.format(s, 90.0) for s in (1, 2)), *[KAN.format(3, 89.0)] * 3)
-    effort = findings.effort(table).set_index("model")
-    assert effort.loc["KAN", ["rows", "tries", "seeds", "epochs", "most_units"]].tolist() == [5, 1, 3, 10, 2]
-    assert effort.loc["MLP", ["rows", "tries"]].tolist() == [2, 2]
-    equal = findings.equal_tries(table, draws=4)
-    assert equal.groupby(["seed", "model"]).size().tolist() == [2] * 8
-    verdicts = findings.verdicts(table)
-    assert verdicts["tries"].tolist() == ["all", "all", "equal", "equal"]
-    assert not numpy.isfinite(verdicts["low"]).any()
+def test_each_profile_has_its_rows(tmp_path):
+    smoke, embedded = (released_rows.for_profile(profile) for profile in ("smoke", "embedded"))
+    assert smoke["model"].tolist() == ["KAN", "MLP"]
+    assert set(smoke["key"]) < set(embedded["key"])
+    path = tmp_path / "rows.csv"
+    path.write_text(HEADER + MLP.format(92.5))
+    assert released_rows.for_profile("embedded", path)["dataset"].tolist() == ["Rice"]
+    assert released_rows.for_profile("paper", path)["dataset"].tolist() == ["Rice"]
+
+
+def test_accuracies_and_errors_are_told_by_the_domain(tmp_path):
+    table = rows(tmp_path, MLP.format(92.5), MLP.format(0.1).replace("Rice", "Special_jv"))
+    assert table["metric"].tolist() == ["accuracy", "mae"]
+    assert table["test_metric_last"].tolist() == [92.5, 0.1]
 
 
 def test_rows_of_sets_that_are_not_there_are_left_out(tmp_path):
     table = rows(tmp_path, MLP.format(92.5))
     both = pandas.concat([table, released_rows.quoted()], ignore_index=True)
-    assert set(released_rows.available(both, tmp_path)["domain"]) == {"symbolic"}
+    assert set(released_rows.loadable(both, tmp_path)["domain"]) == {"symbolic"}
 
 
 @pytest.mark.parametrize(("grid", "order", "cut"), [(5, 2, False), (5, 3, False), (20, 3, True), (3, 5, True)])
@@ -126,4 +103,3 @@ def test_a_quoted_row_comes_back():
     (record,) = fit.train([run], load(run.dataset, protocol="published", seed=run.seed))
     assert record["test_metric_last"] == pytest.approx(row["test_metric"], rel=1e-3)
     assert (record["parameters"], record["flops"]) == (row["parameters"], row["flops"])
-    assert statistics.BUDGETS == ("parameters", "flops")

@@ -1,7 +1,7 @@
 import pandas
 import pytest
+from drawings import labels, points, shown
 from helpers import runs
-from matplotlib import pyplot
 
 from kanbefair.report import statistics
 from kanbefair.report.style import save
@@ -13,10 +13,8 @@ SIZE = Size(6, 5, 3, 4, 2)
 
 
 @pytest.fixture(autouse=True)
-def closed(monkeypatch):
+def without_peers(monkeypatch):
     monkeypatch.setattr(other_layers, "available", dict)
-    yield
-    pyplot.close("all")
 
 
 def rate_rows():
@@ -92,3 +90,13 @@ def test_whiskers_are_the_quartiles_of_the_multiple():
     axes = figures.growth(table).axes[0]
     ends = {tuple(segment[:, 1]) for bars in axes.collections for segment in bars.get_segments()}
     assert ends == {(1.5, 3.0)}
+
+
+def test_gains_at_equal_budgets_are_ratios_of_errors_and_points_of_accuracy():
+    table = verdict_rows().assign(gain=1.0, low=0.0, high=2.0)
+    errors, accuracy = shown(figures.verdict(table))
+    assert {x for x, _ in points(errors)} >= {10.0, 1.0, 100.0}
+    assert {x for x, _ in points(accuracy)} >= {1.0, 0.0, 2.0}
+    assert labels(errors.xaxis)["10×"] == 10
+    assert errors.get_xlabel() == "error of MLP ÷ error of KAN"
+    assert accuracy.get_xlabel() == "accuracy of KAN − MLP, points"

@@ -1,0 +1,143 @@
+import shutil
+
+import pytest
+
+from kanbefair import execute, verify
+
+HEADER = "dataset,score,commit,python,processor,form,threads"
+ROWS = ("Rice,0.25,a1,3.11.7,Chip A,compiled,1", "Wine,0.50,a1,3.11.7,Chip A,compiled,1")
+
+
+def write(folder, name="scores", header=HEADER, rows=ROWS):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.csv").write_text("\n".join([header, *rows, ""]))
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A folder with one kept table, which takes the place of the project's."""
+    write(tmp_path / "kept")
+    monkeypatch.setattr(verify, "KEPT", tmp_path / "kept")
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def made(tmp_path):
+    return tmp_path / "made"
+
+
+def compared(kept, made):
+    return str(verify.compare("scores", kept, made))
+
+
+def test_equal_tables_are_the_same(kept, made):
+    write(made)
+    assert compared(kept, made) == "scores: same"
+
+
+def test_another_commit_and_another_python_may_give_the_same(kept, made):
+    write(made, rows=[row.replace("a1,3.11.7", "b2+,3.12.1") for row in ROWS])
+    assert compared(kept, made) == "scores: same"
+
+
+def test_one_byte_more_is_different_and_is_named(kept, made):
+    write(made, rows=[ROWS[0], ROWS[1].replace("0.50", "0.5")])
+    assert compared(kept, made) == "scores: different: row 2, column score: kept is 0.50, made is 0.5"
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], (*ROWS, ROWS[0])])
+def test_a_row_less_or_more_is_different(kept, made, rows):
+    write(made, rows=rows)
+    assert compared(kept, made) == f"scores: different: kept are 2 rows, made are {len(rows)}"
+
+
+def test_another_column_is_different(kept, made):
+    write(made, header=HEADER.replace("score", "points"))
+    assert compared(kept, made) == "scores: different: kept is column score, made is column points"
+    write(made, header=f"{HEADER},device", rows=[f"{row},cpu" for row in ROWS])
+    assert compared(kept, made) == "scores: different: kept is column none, made is column device"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("Chip A", "Chip B", "processor is Chip A there and Chip B here"),
+        ("compiled", "plain", "form is compiled there and plain here"),
+        (",1", ",2", "threads is 1 there and 2 here"),
+        ("Chip A,compiled", "Chip B,plain", "processor is Chip A there and Chip B here; form is compiled there and plain here"),
+    ],
+)
+def test_a_table_of_another_place_is_not_compared(kept, made, old, new, why):
+    write(made, rows=[row.replace("0.50", "0.51").replace(old, new) for row in ROWS])
+    assert compared(kept, made) == f"scores: not compared: {why}"
+
+
+def test_a_table_made_in_two_places_is_not_compared(kept, made):
+    write(kept, rows=[ROWS[0], ROWS[1].replace("Chip A", "Chip B")])
+    write(made)
+    assert compared(kept, made) == "scores: not compared: processor is Chip A, Chip B there and Chip A here"
+
+
+def test_a_kept_table_that_does_not_say_where_it_was_made_is_not_compared(kept, made):
+    write(kept, header="dataset,score", rows=["Rice,0.25"])
+    write(made)
+    assert compared(kept, made) == "scores: not compared: the kept table has no column processor"
+
+
+def test_a_table_that_was_never_kept_is_different(kept, made):
+    write(made, "new")
+    assert str(verify.compare("new", kept, made)) == f"new: different: {kept} has no such table"
+
+
+def test_only_what_was_made_anew_is_compared(kept, made):
+    write(kept, verify.TIMES)
+    shutil.copytree(kept, made)
+    assert verify.compare_new(kept, made) == []
+    write(made, "new")
+    write(made, verify.TIMES)
+    assert [result.table for result in verify.compare_new(kept, made)] == ["new"]
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """What `execute_all` was asked for: in its place one table is written, with the rows that stand under "rows"."""
+    asked = {"rows": ROWS}
+
+    def write_scores(sections, parameters, at_once):
+        asked.update(sections=sections, at_once=at_once, **parameters)
+        folder = verify.Path(parameters["out"], "results", "embedded")
+        asked["there"] = sorted(path.name for path in folder.iterdir())
+        write(folder, rows=asked["rows"])
+
+    monkeypatch.setattr(execute, "execute_all", write_scores)
+    return asked
+
+
+def test_sections_are_executed_in_a_folder_with_copies_of_the_kept_tables_alone(kept, executed, capsys):
+    (kept / "notebooks").mkdir()
+    assert verify.main(["03_symbolic", "05_vision"]) == 0
+    assert (executed["sections"], executed["at_once"]) == (["03_symbolic", "05_vision"], 1)
+    assert executed["there"] == ["scores.csv"]
+    assert not verify.Path(executed["out"]).exists()
+    left_out, found = capsys.readouterr().out.splitlines()
+    assert all(name in left_out for name in ("commit", "kanbefair", "python", "notebook_seconds"))
+    assert found == "scores: same"
+
+
+def test_without_names_all_sections_but_those_that_measure_are_executed(kept, executed):
+    assert verify.main([]) == 0
+    assert set(execute.names()) - set(executed["sections"]) == {"10_speed"}
+    assert executed["at_once"] == 2
+
+
+def test_a_difference_ends_in_exit_1(kept, executed, capsys):
+    executed["rows"] = ROWS[:1]
+    assert verify.main(["03_symbolic"]) == 1
+    assert "scores: different: kept are 2 rows, made are 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["03_symbol", "10_speed"])
+def test_an_unknown_section_ends_in_exit_2(kept, executed, capsys, name):
+    assert verify.main([name]) == 2
+    assert f"error: unknown section '{name}'" in capsys.readouterr().err
+    assert "sections" not in executed

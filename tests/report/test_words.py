@@ -1,0 +1,136 @@
+import math
+
+import pandas
+import pytest
+
+from kanbefair.report import sentences, statistics
+
+TABULAR = {
+    "domain": "tabular",
+    "metric": "accuracy",
+    "budget": "parameters",
+    "gain": -1.894,
+    "low": -3.06,
+    "high": -0.71,
+    "winner": "MLP",
+    "interval_over": "seed",
+    "units": 5,
+    "names": "BreastCancer WineRecognition",
+    "datasets": 2,
+    "seeds": 5,
+    "tries_KAN": 12,
+    "tries_MLP": 24,
+    "budget_low": 131.6,
+    "budget_high": 3430.2,
+}
+SYMBOLIC = TABULAR | {
+    "domain": "symbolic",
+    "metric": "mae",
+    "budget": "flops",
+    "gain": math.log10(5),
+    "low": math.log10(2),
+    "high": math.log10(12.4),
+    "winner": "KAN",
+    "interval_over": "dataset",
+    "units": 10,
+    "names": " ".join("abcdefghij"),
+}
+KAN_AHEAD = {"gain": 1.894, "low": 0.71, "high": 3.06, "winner": "KAN"}
+MLP_LOWER = {"gain": -math.log10(5), "low": -math.log10(12.4), "high": -math.log10(2), "winner": "MLP"}
+TIE = {"low": -0.5, "high": 1.0, "gain": 0.25, "winner": "tie"}
+ALONE = {"units": 1, "low": -math.inf, "high": math.inf, "winner": "tie"}
+
+
+def line(row):
+    (only,) = sentences(pandas.DataFrame([row])).data.splitlines()
+    return only
+
+
+def test_a_line_names_datasets_budgets_gain_interval_and_tries():
+    assert line(TABULAR) == (
+        "- tabular (BreastCancer, WineRecognition), equal parameters from 132 to 3,430: **MLP** ahead by 1.89 points "
+        "[0.71, 3.06]; 95 % interval over 5 seeds, which says nothing of other datasets; 12 and 24 tries."
+    )
+    assert line(SYMBOLIC) == (
+        "- symbolic (ten functions), equal FLOPs from 132 to 3,430: **KAN** ahead, MLP's error is 5 times KAN's [2, 12]; "
+        "95 % interval over 10 datasets; 12 and 24 tries."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (TABULAR | KAN_AHEAD, "**KAN** ahead by 1.89 points [0.71, 3.06]; 95 %"),
+        (SYMBOLIC | MLP_LOWER, "**MLP** ahead, KAN's error is 5 times MLP's [2, 12]; 95 %"),
+        (TABULAR | TIE, "**no difference shown**, KAN's accuracy minus MLP's is +0.25 points [-0.50, +1.00]; 95 %"),
+        (SYMBOLIC | TIE, "**no difference shown**, MLP's error is 1.8 times KAN's [0.32, 10]; 95 %"),
+    ],
+)
+def test_who_is_ahead_has_the_higher_accuracy_or_the_lower_error(row, said):
+    assert f": {said}" in line(row)
+
+
+@pytest.mark.parametrize("change", [ALONE, ALONE | {"units": 3}, {"units": 1}])
+def test_without_an_interval_there_is_no_verdict(change):
+    unit = "1 seed;" if change["units"] == 1 else "3 seeds;"
+    said = ": **no verdict**, KAN's accuracy minus MLP's is -1.89 points; no interval from "
+    assert f"{said}{unit}" in line(TABULAR | change)
+    said = ": **no verdict**, MLP's error is 5 times KAN's; no interval from "
+    assert f"{said}{unit}".replace("seed", "dataset") in line(SYMBOLIC | change)
+
+
+def test_only_an_interval_over_seeds_is_said_to_be_of_these_datasets():
+    assert "which says nothing of other datasets" not in line(TABULAR | {"interval_over": "dataset"})
+    assert "5 seeds, which says nothing of other datasets" in line(SYMBOLIC | {"interval_over": "seed", "units": 5})
+
+
+@pytest.mark.parametrize(
+    ("row", "datasets"),
+    [
+        (TABULAR | {"names": "A B C D"}, "(A, B, C, D)"),
+        (TABULAR | {"names": "A B C D E"}, "(five tables)"),
+        (SYMBOLIC | {"names": " ".join("abcdefghijk")}, "(11 functions)"),
+        (TABULAR | {"domain": "own", "names": "A B C D E"}, "(five datasets)"),
+    ],
+)
+def test_a_few_datasets_are_named_and_many_counted(row, datasets):
+    assert datasets in line(row)
+
+
+@pytest.mark.parametrize(
+    ("change", "range_"),
+    [
+        ({"budget": "alone_seconds", "budget_low": 0.0755, "budget_high": 2.84}, "equal time alone from 0.075 s to 2.8 s:"),
+        ({"budget": "stack_seconds", "budget_low": 0.6, "budget_high": 0.6}, "equal time in a stack of 0.6 s:"),
+        ({"budget_low": 126.0, "budget_high": 126.0}, "equal parameters of 126:"),
+    ],
+)
+def test_ranges_have_their_unit_and_one_budget_is_no_range(change, range_):
+    assert f", {range_}" in line(TABULAR | change)
+
+
+def test_what_re_runs_say_stands_below_the_lines_of_their_domain():
+    again = pandas.DataFrame([TABULAR | TIE | {"tries_KAN": 388}, SYMBOLIC | {"domain": "vision"}])
+    lines = sentences(pandas.DataFrame([TABULAR, SYMBOLIC]), again).data.splitlines()
+    assert [text.split("(")[0] for text in lines] == [
+        "- tabular ",
+        "- tabular, the paper's own datasets trained again by its protocol ",
+        "  - tabular ",
+        "- symbolic ",
+    ]
+    assert "**no difference shown**" in lines[2] and "388 and 24 tries" in lines[2]
+
+
+def test_a_verdict_of_runs_has_all_that_a_line_needs():
+    rows = [
+        (dataset, model, seed, size, 50.0 + (model == "KAN") * (10 + seed))
+        for dataset in ("B", "A")
+        for model in ("KAN", "MLP")
+        for seed in (1, 2)
+        for size in (10, 100)
+    ]
+    runs = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "test_metric_last"])
+    runs = runs.assign(key="", protocol="published", metric="accuracy", flops=10 * runs["parameters"])
+    first, second = sentences(statistics.verdict(runs, "text")).data.splitlines()
+    assert first.startswith("- text (A, B), equal parameters from 10 to 100: **KAN** ahead by 11.50 points [")
+    assert second.startswith("- text (A, B), equal FLOPs from 100 to 1,000: **KAN** ahead by 11.50 points [")

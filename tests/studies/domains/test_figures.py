@@ -1,0 +1,164 @@
+import math
+
+import numpy
+import pandas
+import pytest
+from drawings import check_saved, colors, labels, named, points, shown
+from helpers import runs
+
+from kanbefair.report import statistics, style
+from kanbefair.studies.domains import figures
+
+
+def verdicts(*metrics):
+    tables = [statistics.verdict(runs(metric), f"domain {i}") for i, metric in enumerate(metrics)]
+    return pandas.concat(tables, ignore_index=True)
+
+
+def bars(models=("KAN", "MLP")):
+    rows = [
+        (domain, source, model, metric, score, score * 0.9, score * 1.1)
+        for domain, metric, score in (("symbolic", "mae", 0.01), ("vision", "accuracy", 80.0))
+        for source in ("paper", "here")
+        for model in models
+    ]
+    return pandas.DataFrame(rows, columns=["domain", "source", "model", "metric", "score", "low", "high"])
+
+
+def counts():
+    rows = [
+        {
+            "model": model,
+            "budget": budget,
+            "parameters": budget * 1.02,
+            "flops": budget * factor,
+            "flops_shared": budget * (factor / 4 if model == "KAN" else factor),
+            "flops_local": budget * (factor / 8 if model == "KAN" else factor),
+        }
+        for model, factor in (("KAN", 16), ("MLP", 2))
+        for budget in (1e3, 1e4, 1e5)
+    ]
+    return pandas.DataFrame(rows)
+
+
+FIGURES = {
+    "budgets of accuracies": lambda: figures.budgets(runs(datasets=("A_b",))),
+    "budgets of errors": lambda: figures.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
+    "budgets of published runs of one seed": lambda: figures.budgets(
+        runs(datasets=("A",), protocol="published", seeds=(1314,)), kinds=("flops",)
+    ),
+    "verdict": lambda: figures.verdict(verdicts("mae", "accuracy", "accuracy")),
+    "verdict of accuracies": lambda: figures.verdict(verdicts("accuracy")),
+    "verdict of one seed, without an interval": lambda: figures.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
+    "beside": lambda: figures.beside(bars()),
+    "counting": lambda: figures.counting(counts()),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
+    check_saved(FIGURES[name], tmp_path)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_every_run_is_a_point_and_every_model_has_a_line(metric):
+    table = runs(metric, datasets=("A",))
+    figure = figures.budgets(table)
+    assert len(shown(figure)) == 2
+    for axes, kind in zip(shown(figure), ("parameters", "flops"), strict=True):
+        drawn = [(x, y) for line in axes.lines if line.get_linestyle() == "None" for x, y in line.get_xydata()]
+        expected = table[[kind, "test_metric_selected"]].to_numpy().tolist()
+        assert sorted(drawn) == sorted(map(tuple, expected))
+        assert len([line for line in axes.lines if line.get_linestyle() != "None"]) == 2
+        assert axes.get_xscale() == "log"
+        assert axes.get_yscale() == ("log" if metric == "mae" else "linear")
+        assert axes.get_xlabel() == style.LABELS[kind]
+    assert shown(figure)[0].get_ylabel() == style.LABELS[metric]
+    assert named(figure) == ["KAN", "MLP"]
+
+
+def test_the_line_is_the_median_envelope():
+    table = runs(datasets=("A",))
+    axes = shown(figures.budgets(table))[0]
+    steps = statistics.envelope(table, "parameters")
+    for model in ("KAN", "MLP"):
+        lines = [own for own in axes.lines if own.get_linestyle() != "None"]
+        (line,) = [own for own in lines if own.get_color() == style.look(model).color]
+        own = steps[steps["model"] == model]
+        at_400 = [statistics.at(seed, numpy.array([400.0]))[0] for _, seed in own.groupby("seed")]
+        x, y = line.get_xdata(), line.get_ydata()
+        assert y[numpy.searchsorted(x, 400, side="right") - 1] == pytest.approx(numpy.median(at_400))
+
+
+def test_panels_are_a_row_per_budget_and_a_column_per_dataset():
+    panels = shown(figures.budgets(runs(datasets="ABCDEFG")))
+    assert [axes.get_title() for axes in panels] == 2 * list("ABCDEFG")
+    assert {axes.get_xlabel() for axes in panels[:7]} == {style.LABELS["parameters"]}
+
+
+def test_a_family_that_nobody_gave_a_look_is_drawn_beside_the_others(monkeypatch):
+    monkeypatch.setattr(style, "LOOKS", dict(style.LOOKS))
+    both = runs(datasets=("A",))
+    table = pandas.concat([both, both[both["model"] == "MLP"].assign(model="Sine")])
+    figure = figures.budgets(table)
+    assert named(figure) == ["KAN", "MLP", "Sine"]
+    assert colors(shown(figure)[0]) == {style.look(model).color for model in ("KAN", "MLP", "Sine")}
+    assert named(figures.beside(bars(("Sine", "MLP")))) == ["MLP", "Sine"]
+
+
+def test_a_model_whose_runs_all_diverged_has_no_line():
+    table = runs(datasets=("A",))
+    columns = ["valid_metric_selected", "test_metric_selected"]
+    table.loc[table["model"] == "KAN", columns] = math.nan
+    axes = shown(figures.budgets(table))[0]
+    assert len([line for line in axes.lines if line.get_linestyle() != "None"]) == 1
+
+
+def texts(table):
+    return [text.get_text() for axes in figures.verdict(table).axes for text in axes.texts if text.get_text()]
+
+
+def test_the_verdict_figure_says_who_wins_and_by_how_much():
+    table = verdicts("accuracy").assign(winner=["KAN", "tie"], gain=[2.5, 0.1], low=[1.0, -1.0], high=[4.0, 1.0])
+    assert texts(table) == ["KAN wins, 2.5 points ahead", "tie (KAN 0.1 points ahead)"]
+    table = verdicts("mae").assign(winner=["MLP", "KAN"], gain=[-1.0, 0.5], low=[-2.0, 0.1], high=[-0.5, 1.0])
+    assert texts(table) == ["MLP wins, error 10× lower", "KAN wins, error 3.2× lower"]
+    table = verdicts("mae").assign(winner="tie", gain=-1.0, low=-math.inf, high=math.inf)
+    assert texts(table) == 2 * ["no verdict (MLP error 10× lower)"]
+
+
+def test_gains_of_errors_stand_as_ratios_on_a_logarithmic_axis_and_accuracies_as_points():
+    table = verdicts("mae", "accuracy").assign(
+        gain=[1.0, -1.0, 1.0, -1.0], low=[0.0, -2.0, 0.0, -2.0], high=[2.0, 0.0, 2.0, 0.0]
+    )
+    accuracy, errors = shown(figures.verdict(table))
+    assert {x for x, _ in points(accuracy)} >= {1.0, -1.0, 0.0, 2.0, -2.0}
+    assert {x for x, _ in points(errors)} >= {10.0, 0.1, 1.0, 100.0, 0.01}
+    assert accuracy.get_xscale() == "linear" and errors.get_xscale() == "log"
+    assert labels(errors.xaxis)["0.1×"] == pytest.approx(0.1)
+    assert "right of 1×: KAN better" in errors.get_xlabel()
+    assert "right of 0: KAN better" in accuracy.get_xlabel()
+
+
+def test_a_gain_without_an_interval_is_a_dot_alone():
+    table = verdicts("mae").assign(winner="tie", gain=1.0, low=-math.inf, high=math.inf)
+    (axes,) = shown(figures.verdict(table))
+    assert {x for x, _ in points(axes) if math.isfinite(x)} == {10.0}
+    low, high = axes.get_xlim()
+    assert 0.1 < low < 1 and 10 < high < 100
+
+
+def test_bars_of_two_sources_stand_side_by_side():
+    errors, accuracy = shown(figures.beside(bars()))
+    assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
+    assert [label.get_text() for label in errors.get_xticklabels()] == ["paper", "here"]
+    assert {(-0.12, 80.0), (0.12, 80.0), (0.88, 80.0), (1.12, 80.0)} <= points(accuracy)
+
+
+def test_counting_draws_each_definition_once_and_ratios_to_the_mlp():
+    left, right = shown(figures.counting(counts()))
+    assert len(left.lines) == 4
+    heights = {round(float(line.get_ydata()[0]), 6) for line in right.lines}
+    assert heights == {8.0, 2.0, 1.0}
+    assert right.get_ylabel() == "FLOPs of KAN ÷ FLOPs of MLP"
+    assert set(labels(right.yaxis)) == {"1×", "2×", "5×"}
