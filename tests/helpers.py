@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import math
 from pathlib import Path
 
 import numpy
@@ -58,6 +59,47 @@ def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seed
                         }
                     )
     return pandas.DataFrame(rows)
+
+
+STREAM = {"dataset": "Digits", "stream_name": "threes", "strategy": "naive", "optimizer_state": "carried"}
+"""Where a run of `stream_runs` stands unless it is told otherwise."""
+MEASURED = ("test_average", "test_learned", "test_backward", "test_backward_paper", "test_forgetting")
+
+
+def stream_runs(**given) -> pandas.DataFrame:
+    """Runs over a stream, one per entry of the lists among `given`, of seeds 1, 2, …; all else is alike."""
+    fixed = {"network": "KAN", "method": "Adam", "metric": "accuracy", "lr": 0.01, "strength": math.nan, "overlap": 0.5}
+    numbers = dict.fromkeys(["valid_average", "valid_learned", "live_parameters", *MEASURED], 0.0)
+    size = max([1, *(len(value) for value in given.values() if isinstance(value, list))])
+    return pandas.DataFrame(STREAM | fixed | numbers | {"seed": list(range(1, size + 1))} | given)
+
+
+def joined(*tables: pandas.DataFrame) -> pandas.DataFrame:
+    """The tables, one below the other."""
+    return pandas.concat(tables, ignore_index=True)
+
+
+PLAIN_KAN = "KAN, silu shortcut"
+JITTER = {"MLP": (0, 0, 0), PLAIN_KAN: (-1, 0, 1), "BSpline_MLP": (0, -1, 1), "BSpline_First_MLP": (0, 1, -1)}
+"""Hundredths by which the seeds of a variant of `made_up_scores` differ, in three other orders."""
+
+
+def made_up_scores(levels, accuracy=lambda level: 50 + level, symbolic=("f",), classes=("c",)):
+    """Scores of the ablation from the levels that each variant has on symbolic functions and on classification.
+
+    A level is one for all seeds, give or take a hundredth, or one per seed; an error is 10^−level. Datasets of a group
+    differ by some hundredths, other ones for each variant.
+    """
+    rows = []
+    for variant, both in levels.items():
+        for level, names, metric in zip(both, (symbolic, classes), ("mae", "accuracy"), strict=True):
+            jitter = JITTER.get(variant, (1, 0, -1))
+            for place, dataset in enumerate(names):
+                for seed in range(3):
+                    own = level[seed] if isinstance(level, tuple) else level + 0.01 * (jitter[seed] + place * len(variant))
+                    score = accuracy(own) if metric == "accuracy" else 10.0**-own
+                    rows.append((dataset, metric, variant, 8, True, seed, score))
+    return pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
 
 
 def runs_of(rows, protocol="fair", metric="accuracy"):

@@ -31,3 +31,13 @@ def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, p
             load(name, folder, protocol=protocol)
             found.append(name)
     return found
+
+
+def some_available(names: Iterable[str], data_dir: str | os.PathLike | None = None, protocol: str = "published") -> list[str]:
+    """`available`, for work that needs at least one of the datasets; raises `InputError`, too, if there is none."""
+    names = list(names)
+    found = available(names, data_dir, protocol)
+    if not found:
+        folder = data_folder(data_dir)
+        raise InputError(f"none of {', '.join(names)} is in '{folder}'; name another folder with data_dir / --data-dir")
+    return found

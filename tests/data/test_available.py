@@ -3,7 +3,7 @@ import torch
 
 from kanbefair import data
 from kanbefair.data import files, text
-from kanbefair.data.available import available
+from kanbefair.data.available import available, some_available
 from kanbefair.data.task import make_task
 from kanbefair.errors import InputError
 
@@ -89,3 +89,9 @@ def test_other_errors_are_not_hidden(folder, own_registries):
     with pytest.raises(ZeroDivisionError):
         available(["Broken"], folder)
     assert files._downloads_allowed
+
+
+def test_work_that_needs_a_dataset_is_told_where_they_were_looked_for(folder):
+    assert some_available(["MNIST", "Digits"], folder) == ["Digits"]
+    with pytest.raises(InputError, match=f"none of MNIST, Income is in '{folder}'; name another folder with data_dir"):
+        some_available(iter(["MNIST", "Income"]), folder)

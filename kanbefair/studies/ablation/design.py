@@ -1,9 +1,9 @@
 """What makes a KAN differ from an MLP, one change at a time and at equal numbers of trainable values.
 
-A *variant* is a network that differs from the plain MLP or the plain KAN in one thing; `CHANGES` lists them. Each is
-given the width that makes its trainable values come nearest to those of the plain KAN; a text's embedding is the same
+A *variant* is a network that differs from the plain MLP or the plain KAN in one thing; `CHANGES` lists them. Each has the
+width at which its number of trainable values comes nearest to that of the plain KAN. The embedding of a text is the same
 for all. The effect of a change is the score with it minus the score without it, seed by seed: points of accuracy, or
-log10 of the ratio of the errors, positive where the change helps.
+log10 of the ratio of the errors. It is positive where the change helps.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 import pandas
 
 from kanbefair.data import load
-from kanbefair.data.image_sets import IMAGES
+from kanbefair.data.available import some_available
 from kanbefair.data.registry import dataset
-from kanbefair.data.tabular import TABLES
-from kanbefair.errors import InputError, choose
-from kanbefair.folders import data_folder
+from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
 from kanbefair.specs import RunSpec
@@ -31,16 +29,25 @@ CURVES = {
     "BSpline_MLP": {"model": "BSpline_MLP"},
     "BSpline_First_MLP": {"model": "BSpline_First_MLP"},
 }
-"""The lines of the paper's figure, in its order."""
+"""The lines of the paper's ablation figure, in its order, and the fields of their runs."""
 
 BASES = {"MLP": "MLP", "KAN": "KAN, silu shortcut"}
 """The two ends of the comparison and their variants."""
 
+SPLINE_MLPS = ("BSpline_MLP", "BSpline_First_MLP")
+"""The curves of MLPs with splines, which claims 2 and 3 (docs/protocol.md: Claims) are about."""
+
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a base ("MLP" or "KAN"): the factor that it belongs to, what is changed, and the variant's fields;
-    `stretch` multiplies the grid's range."""
+    """One change of a base.
+
+    Args:
+        base: "MLP" or "KAN".
+        factor: what kind of change it is; "everything" for the other base in this one's place.
+        change: what is changed.
+        fields: the fields of the variant's runs, and `stretch`, by which the grid's range is multiplied.
+    """
 
     base: str
     factor: str
@@ -85,11 +92,17 @@ CHANGES = [
 
 @dataclass(frozen=True)
 class Setting:
-    """How the networks of one domain are built and trained: hidden layers, epochs per profile, the grid's half width,
-    and the learning rates that every variant is tried with, the first (`smoke`), the first two (`embedded`) or the last
-    two (`paper`); of 0.1, 0.03, 0.01, 0.003 and 0.001 the first two were best for KAN, MLP and the spline MLPs on one to
-    two embedded datasets. `sizes` are the widths of the plain KAN that give the budgets, the last of which is that of the
-    changes."""
+    """How the networks of one domain are built and trained.
+
+    Args:
+        depth: number of hidden layers.
+        epochs: epochs at each profile.
+        reach: the grid goes from −reach to reach.
+        lrs: three learning rates. Every variant is tried with the first (`smoke`), the first two (`embedded`) or the last
+            two (`paper`). Of 0.1, 0.03, 0.01, 0.003 and 0.001 the first two were the best for KAN, MLP and the spline MLPs
+            on one or two embedded datasets of the domain.
+        sizes: widths of the plain KAN, one for each budget. The changes are tried at the last one.
+    """
 
     depth: int
     epochs: dict[str, int]
@@ -113,23 +126,19 @@ PUBLISHED_TOPS = pandas.DataFrame(
     [("MNIST", 98.3, 98.2), ("FMNIST", 89.85, 89.55), ("Income", 85.93, 86.19), ("Bank", 90.69, 90.77)],
     columns=["dataset", "BSpline_MLP", "BSpline_First_MLP"],
 )
-"""The highest points of two curves of the paper's ablation figure, read off it (protocol.md: Claims), in percent."""
-
-
-def at_hand(names: Sequence[str], data_dir: str = "") -> list[str]:
-    """Those of the vision and tabular datasets `names` whose files are in the data folder."""
-    folder = data_folder(data_dir)
-    places = {name: IMAGES[name].folder if name in IMAGES else f"uci/{TABLES[name].uci}.csv" for name in names}
-    found = [name for name, place in places.items() if (folder / place).exists()]
-    if not found:
-        raise InputError(f"none of {', '.join(names)} is in '{folder}'; name another folder with data_dir / --data-dir")
-    return found
+"""The highest points of two curves of the paper's ablation figure, read off it, in percent (docs/protocol.md: Claims)."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """One run and the place it has in the study: a `variant` at a budget, whose KAN has width `size`; `focus` marks the
-    budget at which all changes are tried."""
+    """One run and its place in the study.
+
+    Args:
+        variant: one of `CURVES`, or of the variants of `CHANGES`.
+        size: width of the plain KAN that gives the budget.
+        focus: whether this is the budget at which all changes are tried.
+        spec: the run.
+    """
 
     variant: str
     size: int
@@ -138,13 +147,16 @@ class Try:
 
 
 def tries(profile: str, data_dir: str = "") -> list[Try]:
-    """All runs of the study at a profile; a run that has several places is named once for each."""
+    """All runs of the study at a profile; a run with several places is listed once for each.
+
+    `paper` takes those of `REAL` that lie in the data folder. Raises `InputError` for an unknown profile, or if none does.
+    """
     small = choose("profile", profile, PROFILES) == "smoke"
     datasets = {"smoke": ["Special_ellipkinc", "WineRecognition"], "embedded": EMBEDDED}.get(profile)
     seeds = SEEDS[:2] if small else SEEDS
     rates = {"smoke": slice(1), "embedded": slice(2), "paper": slice(1, 3)}[profile]
     found = []
-    for name in datasets or at_hand(REAL, data_dir):
+    for name in datasets or some_available(REAL, data_dir, protocol="fair"):
         task, setting = load(name, data_dir or None), SETTINGS[dataset(name).domain]
         sizes = setting.sizes[-2:] if small else setting.sizes
         for size in sizes:
@@ -166,7 +178,7 @@ def variant_spec(fields: dict[str, object], reach: float, **common: object) -> R
 
 
 def drawn(tried: Sequence[Try]) -> list[DrawnSpec]:
-    """Runs whose learned splines are drawn: KAN and BSpline_MLP at the focus budget, on one dataset of each metric."""
+    """Runs whose learned splines are drawn: KAN and BSpline_MLP at the focus budget, on up to two datasets."""
     datasets = list(dict.fromkeys(t.spec.dataset for t in tried))
     shown = [name for name in datasets if name in ("Special_ellipkinc", "Digits", "FMNIST", "Income")][:2] or datasets[:1]
     found = []

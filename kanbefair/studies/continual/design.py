@@ -1,21 +1,24 @@
-"""The study of continual learning: which networks meet which streams under which strategies, and the peaks of the KAN paper.
+"""The study of continual learning: which networks meet which streams under which strategies; hands on the `peaks`.
 
-Networks that are compared have equally many trainable values. Learning rate and, for the strategies that have one, strength
-are chosen once per network, stream and strategy: by the mean over seeds of the validation part's average after the last
-task, out of the same values for all networks.
+Networks that are compared have equally many trainable values. The learning rate, and the strength where a strategy has one,
+are chosen for each network, stream and strategy from the same values. The choice is the one with the best average after the
+last task on the validation part, as a mean over seeds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kanbefair.data import load
+from kanbefair.data.available import some_available
 from kanbefair.data.image_sets import IMAGES
 from kanbefair.errors import choose
 from kanbefair.models.matching import matched, trainable_values
 from kanbefair.report.tables import PROFILES
-from kanbefair.studies.ablation.design import at_hand
-from kanbefair.studies.domains.design import REAL, on_range
+from kanbefair.studies.continual.peaks import Peak, peaks
+from kanbefair.studies.domains.design import REAL, SEEDS, on_range
 from kanbefair.training.continual.spec import ContinualSpec
+
+__all__ = ["NETWORKS", "Peak", "Setting", "Try", "peaks", "settings", "tries"]
 
 NETWORKS = {
     "KAN": {"model": "KAN"},
@@ -25,7 +28,7 @@ NETWORKS = {
     "BSpline_MLP": {"model": "BSpline_MLP"},
     "BSpline_First_MLP": {"model": "BSpline_First_MLP"},
 }
-"""The networks of the class and permuted streams; gelu and silu meet naive training only."""
+"""The networks of the class and permuted streams; those with gelu and silu are trained naively only."""
 
 THREES = ((0, 1, 2), (3, 4, 5), (6, 7, 8))
 PAIRS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
@@ -37,18 +40,30 @@ STREAMS = {
 """The paper's stream, the usual one of five tasks, and permuted inputs."""
 
 LRS = (1e-2, 2e-3, 4e-4, 1e-4)
-FEWER_LRS, STRENGTH_LRS = LRS[:3], LRS[:2]
-"""Of all but naive training, and of strategies that choose a strength, too: there lower rates were rarely the best."""
+FEWER_LRS = LRS[:3]
+"""The learning rates of all but naive training: lower ones were rarely the best."""
+STRENGTH_LRS = LRS[:2]
+"""The learning rates of strategies that choose a strength, too: lower ones were rarely the best."""
 STRENGTHS = {"ewc": (30.0, 1000.0, 30000.0), "knots": (0.01, 0.1, 1.0)}
-SEEDS = (1, 2, 3, 4, 5)
-NAIVE_SEEDS = (*SEEDS, 6, 7, 8, 9, 10)
+"""The strengths that each strategy chooses from."""
+NAIVE_SEEDS = [*SEEDS, 6, 7, 8, 9, 10]
 """Of naive training with the optimiser's state carried over, on which the claims rest, at the profile `embedded`."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Streams of one dataset at one profile: those with all strategies, and those with `naive` (optimiser carried or reset)
-    and `joint` only. `width` is the hidden width of the KAN whose trainable values the other networks meet."""
+    """Streams of one dataset at one profile, and how they are trained on.
+
+    Args:
+        dataset: its name.
+        full: streams with all strategies.
+        short: streams with `naive` (the optimiser's state carried or reset) and `joint` only.
+        epochs: epochs of each task.
+        batch_size: rows of a batch.
+        buffer: rows that `replay` keeps.
+        width: hidden width of the KAN whose number of trainable values the other networks are given.
+        reach: the grid goes from −reach to reach.
+    """
 
     dataset: str
     full: tuple[str, ...]
@@ -71,16 +86,18 @@ SETTINGS = {
 
 
 def settings(profile: str, data_dir: str = "") -> list[Setting]:
-    """The datasets and streams of a profile; at `paper` the paper's stream of MNIST and FMNIST, where their files are in the
-    data folder."""
+    """The datasets and streams of a profile; at `paper` the paper's stream of those of MNIST and FMNIST that are at hand.
+
+    Raises `InputError` for an unknown profile, or at `paper` if neither lies in the data folder.
+    """
     if choose("profile", profile, PROFILES) != "paper":
         return SETTINGS[profile]
     images = [name for name in REAL if name in IMAGES]
-    return [Setting(name, ("threes",), (), 1, 128, 500, width=4) for name in at_hand(images, data_dir)]
+    return [Setting(name, ("threes",), (), 1, 128, 500, width=4) for name in some_available(images, data_dir, protocol="fair")]
 
 
 def _strategies(setting: Setting, stream: str, network: str, lrs: Sequence[float]) -> list[dict[str, object]]:
-    """The strategies of a network on a stream, each with the values that are tried."""
+    """The fields of a network's runs on a stream: each strategy with each of the values that are tried."""
     found = [{"strategy": "naive", "lr": lr} for lr in lrs]
     if network in ("MLP gelu", "MLP silu"):
         return found
@@ -101,14 +118,14 @@ def _strategies(setting: Setting, stream: str, network: str, lrs: Sequence[float
 
 @dataclass(frozen=True)
 class Try:
-    """One run and its place in the study."""
+    """One run and its place in the study: the name of its network in `NETWORKS`."""
 
     network: str
     spec: ContinualSpec
 
 
 def tries(profile: str, data_dir: str = "") -> list[Try]:
-    """All runs of the class and permuted streams at a profile."""
+    """All runs of the class and permuted streams at a profile. Raises `InputError` as `settings` does."""
     small = profile == "smoke"
     lrs = (1e-2, 1e-3) if small else LRS
     found = []
@@ -137,75 +154,8 @@ def tries(profile: str, data_dir: str = "") -> list[Try]:
     return found
 
 
-def _seeds(kind: dict[str, object], profile: str) -> tuple[int, ...]:
+def _seeds(kind: dict[str, object], profile: str) -> list[int]:
     if profile == "smoke":
         return SEEDS[:2]
     plain = kind["strategy"] == "naive" and "optimizer_state" not in kind
     return NAIVE_SEEDS if plain and profile == "embedded" else SEEDS
-
-
-_LOCAL = {"model": "KAN", "widths": (), "grid": 200, "shortcut": "zero", "without": ("bias", "scale")}
-_DEEP = {"widths": (4,), "grid": 20}
-_PLAIN = {"grid": None, "shortcut": None, "without": None}
-PEAKS_1D = {
-    "KAN, one spline": _LOCAL,
-    "with a base branch": _LOCAL | {"shortcut": "silu"},
-    "with a learned scale": _LOCAL | {"without": ("bias",)},
-    "with a bias": _LOCAL | {"without": ("scale",)},
-    "with grid updates": _LOCAL | {"grid_update": True},
-    "with a hidden layer": _LOCAL | _DEEP,
-    "with all but grid updates": _LOCAL | _DEEP | {"shortcut": "silu", "without": None},
-    "table, linear head": _PLAIN | {"model": "LocalBasis", "widths": (), "grid": 200, "order": 1},
-    "BSpline_MLP": _PLAIN | {"model": "BSpline_MLP", "widths": (8,), "grid": 20},
-    "MLP tanh": _PLAIN | {"model": "MLP", "widths": (12, 12), "activation": "tanh"},
-}
-"""The KAN paper's set-up (one spline of 200 intervals, nothing else that is learned), each of its switches turned by
-itself, a fixed local basis with a linear head, and networks with as many trainable values (about 200)."""
-
-PEAKS_2D = {
-    "KAN, one spline per input": _LOCAL,
-    "KAN, hidden layer": _LOCAL | {"widths": (6,), "grid": 20},
-    "KAN, hidden layer, base branch": {"model": "KAN", "widths": (6,), "grid": 20, "shortcut": "silu"},
-    "table, linear head": _PLAIN | {"model": "LocalBasis", "widths": (), "grid": 20, "order": 1},
-    "BSpline_MLP": _PLAIN | {"model": "BSpline_MLP", "widths": (16,), "grid": 20},
-    "MLP tanh": _PLAIN | {"model": "MLP", "widths": (19, 19), "activation": "tanh"},
-}
-"""The same in two dimensions, with about 440 trainable values."""
-
-OPTIMIZERS = {
-    "LBFGS": {"optimizer": "lbfgs", "optimizer_state": "reset", "batch_size": 4000, "epochs": 3},
-    "Adam, reset": {"optimizer": "adam", "optimizer_state": "reset", "batch_size": 32, "epochs": 40},
-    "Adam, carried": {"optimizer": "adam", "optimizer_state": "carried", "batch_size": 32, "epochs": 40},
-}
-"""LBFGS takes all rows of a task at once, 3 times 20 iterations, and starts anew with each, as pykan's `fit` does."""
-
-
-@dataclass(frozen=True)
-class Peak:
-    """One run on a stream of peaks and its place in the study."""
-
-    network: str
-    optimizer: str
-    spec: ContinualSpec
-
-
-def peaks(profile: str) -> list[Peak]:
-    """All runs on the peaks at a profile."""
-    small = choose("profile", profile, PROFILES) == "smoke"
-    found = []
-    for dataset, networks in (("Peaks_1d", PEAKS_1D), ("Peaks_2d", PEAKS_2D)):
-        flat = dataset == "Peaks_1d"
-        for optimizer in list(OPTIMIZERS)[: 3 if flat else 2]:
-            how = dict(OPTIMIZERS[optimizer])
-            if not flat:
-                how |= {"epochs": 3} if optimizer == "LBFGS" else {"batch_size": 64, "epochs": 20}
-            if small:
-                how["epochs"] = 1 if optimizer == "LBFGS" else 2
-            lrs = (1.0,) if optimizer == "LBFGS" else (3e-2, 1e-2, 3e-3)
-            found += [
-                Peak(network, optimizer, ContinualSpec(dataset=dataset, stream="peaks", seed=seed, lr=lr, **how, **fields))
-                for network, fields in networks.items()
-                for seed in (SEEDS[:2] if small else SEEDS)
-                for lr in (lrs[-1:] if small else lrs)
-            ]
-    return found

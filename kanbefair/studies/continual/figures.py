@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kanbefair.report import style
-from kanbefair.studies.continual.design import NETWORKS, PEAKS_1D
+from kanbefair.studies.continual.design import NETWORKS
+from kanbefair.studies.continual.peaks import PEAKS_1D
 
 HOLLOW = {"MLP gelu": "D", "MLP silu": "P"}
 """Markers of networks that share their family's colour with the plain one."""

@@ -8,7 +8,14 @@ import torch
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a profile measures: repeats of a layer, batches and repeats of a training probe, probes of the grid's cost."""
+    """How long a profile measures.
+
+    Args:
+        repeats: repeats of a layer.
+        batches: batches of a training probe.
+        trainings: repeats of a training probe.
+        probes: probes of each part of the released grid.
+    """
 
     repeats: int
     batches: int
@@ -48,27 +55,36 @@ GROWTH = {
     "batch": [BASE._replace(rows=value) for value in (32, 128, 512, 2048)],
     "stack": [BASE._replace(inputs=5, outputs=5, runs=value) for value in (1, 4, 16, 64)],
 }
-"""One size varied at a time, the others held at `BASE`; stacks are of layers of width 5, as small networks need them."""
+"""One size varied at a time, the others as in `BASE`. Stacks are of layers of width 5: small networks are stacked most."""
 VARIED = {"G": "grid", "K": "order", "width": "inputs", "batch": "rows", "stack": "runs"}
+"""The field of `Size` that each of `GROWTH` varies."""
 
 
 def sizes(profile: str, device: str) -> list[Size]:
-    """The layers to measure: two small ones at `smoke`; on a GPU four large ones more."""
+    """The layers to measure: two small ones at `smoke`; on a GPU also four large ones."""
     return SMALL if profile == "smoke" else SIZES + (LARGE if torch.device(device).type == "cuda" else [])
 
 
 def growth_sizes(profile: str) -> dict[str, list[Size]]:
-    """What to vary, and the layers; at `smoke` only the two smallest of each."""
+    """What is varied, and the layers from small to large; at `smoke` only the two smallest of each."""
     return {name: values[:2] if profile == "smoke" else values for name, values in GROWTH.items()}
 
 
-MNIST, FORMULA = "Random_grey_60000_10000_784_10", "Random_numbers_1000_1000_2_0"
+MNIST = "Random_grey_60000_10000_784_10"
+FORMULA = "Random_numbers_1000_1000_2_0"
+"""Random data of the sizes of MNIST and of a symbolic function."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of run whose rate is measured: its fields, how many are wanted at once, and the rate that the authors recorded
-    (`original`, runs an hour)."""
+    """A kind of run whose rate is measured.
+
+    Args:
+        name: its name in tables and figures.
+        fields: the fields of its runs.
+        wanted: how many of them are asked for at once.
+        original: runs an hour that the authors' program was recorded at.
+    """
 
     name: str
     fields: dict
@@ -89,5 +105,5 @@ CELLS = [
 
 
 def cells(profile: str) -> list[Cell]:
-    """The cells to measure: at `smoke` the symbolic ones, whose data are small."""
+    """The cells to measure; at `smoke` only the symbolic ones, whose data are small."""
     return [cell for cell in CELLS if profile != "smoke" or cell.fields["dataset"] == FORMULA]

@@ -153,7 +153,7 @@ def _limits_panel(axes: Axes, own: pandas.DataFrame, names: list[str]) -> None:
 
 @style.styled
 def grid_cost(table: pandas.DataFrame) -> Figure:
-    """Estimated hours for the released grid per kind of dataset and model (`rates.grid_cost`)."""
+    """Estimated hours for the released grid per kind of dataset and model (`grid_cost.hours`)."""
     hours = table.groupby(["stand_in", "model"], sort=False)[["hours", "rows"]].sum().reset_index()
     kinds = list(dict.fromkeys(hours.sort_values("hours", ascending=False)["stand_in"]))
     models = style.in_order(hours["model"])

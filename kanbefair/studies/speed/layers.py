@@ -1,4 +1,9 @@
-"""Time and memory of one KAN layer beside `nn.Linear` of equally many parameters, and how time grows with each size."""
+"""Time and memory of one KAN layer beside `nn.Linear` of equally many parameters, and how time grows with each size.
+
+Times are those of `measure.interleaved`, not of `torch.utils.benchmark`. That one times one function after the other, so
+that other work on the machine may slow one and not the next. And it reads the time of day, not the processor's time, so
+that it counts the work of others, too.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -17,11 +22,12 @@ from kanbefair.studies.speed.design import VARIED, Size
 
 LINEAR, OURS, PLAIN = "nn.Linear", "kanbefair", "kanbefair, plain"
 PASSES = ("forward", "forward+backward", "with input gradient")
-"""Without gradients; with those of the parameters, as a first layer needs; and with those of its inputs too, as others do."""
+"""Without gradients; with those of the parameters, which a first layer needs; with those of the inputs, too, which the other
+layers need."""
 
 
 def kan(size: Size, shortcut: str | None, device: str = "cpu") -> KANLinear:
-    """A stack of KAN layers on (−1, 1) with random values and biases of zero."""
+    """A stack of KAN layers on the grid range (−1, 1) with random parameters and biases of zero."""
     layer = KANLinear(
         size.inputs,
         size.outputs,
@@ -37,26 +43,34 @@ def kan(size: Size, shortcut: str | None, device: str = "cpu") -> KANLinear:
 
 
 def equal_outputs(size: Size, parameters: int) -> int:
-    """The outputs that a linear layer needs for `parameters` parameters, as nearly as can be."""
+    """The number of outputs at which a linear layer's number of parameters comes nearest to `parameters`."""
     return max(1, round(parameters / size.runs / (size.inputs + 1)))
 
 
 def contestants(size: Size, shortcut: str | None, device: str) -> dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """The layers that compete at a size, by name, with their forward passes. Only those with a shortcut have peers."""
+    """The layers that are compared at a size, by name, with their forward passes.
+
+    Layers of other packages are among them where ours has a shortcut, as theirs do, and where they know the order.
+    """
     ours = kan(size, shortcut, device)
     outputs = equal_outputs(size, sum(p.numel() for p in ours.parameters()))
     linear = nn.Linear(size.inputs, outputs, device=device)
-
-    def plain(x: Tensor) -> Tensor:
-        with compiled.plain():
-            return ours(x)
-
-    found = {LINEAR: (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}
+    found = {LINEAR: (linear, linear), OURS: (ours, ours), PLAIN: (ours, _plain(ours))}
     for name, peer in other_layers.available().items() if shortcut else ():
         if size.order in peer.orders:
             layer = peer.layer(size.inputs, size.outputs, size.grid, size.order).to(device)
             found[name] = (layer, lambda x, peer=peer, layer=layer: peer.call(layer, x))
     return found
+
+
+def _plain(layer: KANLinear) -> Callable[[Tensor], Tensor]:
+    """The forward pass of a layer without compiled operators."""
+
+    def forward(x: Tensor) -> Tensor:
+        with compiled.plain():
+            return layer(x)
+
+    return forward
 
 
 def one_pass(
@@ -79,8 +93,12 @@ def one_pass(
 
 
 def compare(chosen: Sequence[Size], *, device: str = "cpu", repeats: int = 7) -> pandas.DataFrame:
-    """One row per size, shortcut, pass and layer: milliseconds (median and quartiles), bytes at the peak, and both over those
-    of `nn.Linear` with equally many parameters (`ratio` with quartiles is of times measured side by side)."""
+    """One row per size, shortcut, pass and layer, from at least `repeats` repeats of each.
+
+    Columns: milliseconds as `median_ms`, `low_ms` and `high_ms` (quartiles), `peak_bytes`, and both over those of
+    `nn.Linear` with equally many parameters: `ratio`, `ratio_low` and `ratio_high` are median and quartiles of the ratios
+    of times that were measured side by side, `ratio_peak` is of the bytes.
+    """
     rows = []
     with one_thread():
         where = machine(device)
@@ -117,8 +135,11 @@ def _measured(runs: dict, found: dict, device: str, repeats: int) -> list[dict]:
 
 
 def growth(chosen: dict[str, list[Size]], *, device: str = "cpu", repeats: int = 7) -> pandas.DataFrame:
-    """Time of forward and backward, input gradient included, as one size grows and the others are held: milliseconds, and
-    `times`, the multiple of the time at the smallest value (median and quartiles over repeats taken side by side)."""
+    """Time of forward and backward, input gradient included, as one size grows and the others stay: a row per size and layer.
+
+    `median_ms` is in milliseconds. `times` is the multiple of the time at the smallest value, with `times_low` and
+    `times_high`: median and quartiles of the ratios of times that were measured side by side.
+    """
     rows = []
     with one_thread():
         where = machine(device)
@@ -148,15 +169,10 @@ def growth(chosen: dict[str, list[Size]], *, device: str = "cpu", repeats: int =
 
 
 def _growing(size: Size, device: str) -> dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """Our layer, its plain form, and our linear layer of equally many parameters, which stacks."""
+    """Our layer, its plain form, and our linear layer of equally many parameters, which can be stacked."""
     ours = kan(size, "silu", device)
     outputs = equal_outputs(size, sum(p.numel() for p in ours.parameters()))
     linear = Linear(size.inputs, outputs, stack=size.runs).to(device)
     with torch.no_grad():
         linear.weight.normal_(std=0.1)
-
-    def plain(x: Tensor) -> Tensor:
-        with compiled.plain():
-            return ours(x)
-
-    return {"linear": (linear, linear), OURS: (ours, ours), PLAIN: (ours, plain)}
+    return {"linear": (linear, linear), OURS: (ours, ours), PLAIN: (ours, _plain(ours))}

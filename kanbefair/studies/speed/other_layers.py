@@ -1,4 +1,4 @@
-"""KAN layers of other packages, each behind a thin adapter: dependencies of the extra `speed` alone, absent by default."""
+"""KAN layers of other packages, each behind a thin adapter. They come with the extra `speed` and are absent by default."""
 
 import importlib
 from collections.abc import Callable
@@ -44,8 +44,13 @@ def _load_inkan(layer: nn.Module, coefficients: Tensor, scale: Tensor, base: Ten
 class Peer:
     """Another package's layer on the grid range (−1, 1) with a silu shortcut.
 
-    `build(module, inputs, outputs, grid, order)` makes it, `call(layer, x)` gives (B, in) to (B, out), `load` copies values in;
-    `orders` are the spline orders that it knows.
+    Args:
+        package: name on PyPI.
+        module: the module that has the layer.
+        build: `build(module, inputs, outputs, grid, order)` makes a layer.
+        load: `load(layer, coefficients, scale, base)` gives it those values, laid out as one run of our layer.
+        call: `call(layer, x)` maps (B, in) to (B, out).
+        orders: the spline orders that it knows.
     """
 
     package: str
@@ -61,7 +66,7 @@ class Peer:
 
     @torch.no_grad()
     def copy(self, layer: nn.Module, ours: KANLinear) -> None:
-        """Give `layer` the values of the only run of `ours`; a bias, which peers do not have, must be zero."""
+        """Give `layer` the values of the only run of `ours`, whose bias must be zero: other packages' layers have none."""
         self.load(layer, ours.coefficients[0], ours.scale[0], ours.base[0])
 
 
@@ -70,7 +75,7 @@ PEERS = {
     "efficient-kan": Peer("convkan", "convkan", _efficient, _load_efficient, lambda layer, x: layer(x.unsqueeze(0)).squeeze(0)),
     "inkan": Peer("inkan", "inkan", _inkan, _load_inkan, lambda layer, x: layer(x), orders=(3,)),
 }
-"""The KAN paper's own layer; efficient-kan's, which PyPI has in the package convkan; and a fast cubic one."""
+"""The KAN paper's own layer; that of efficient-kan, which is on PyPI within convkan; and a fast one of order 3."""
 
 
 def installed(peer: Peer) -> bool:

@@ -6,7 +6,7 @@ from helpers import runs
 from kanbefair.report import statistics
 from kanbefair.report.style import save
 from kanbefair.report.tables import Outputs
-from kanbefair.studies.speed import figures, layers, other_layers, rates
+from kanbefair.studies.speed import figures, grid_cost, layers, other_layers
 from kanbefair.studies.speed.design import Size
 
 SIZE = Size(6, 5, 3, 4, 2)
@@ -43,8 +43,8 @@ def rate_rows():
 
 
 def cost_rows():
-    grid = rates.released_grid()
-    return grid.assign(stand_in=[rates.kind_of(row) for row in grid.to_dict("records")], hours=grid["rows"] / 100)
+    grid = grid_cost.released_grid()
+    return grid.assign(stand_in=[grid_cost.kind_of(row) for row in grid.to_dict("records")], hours=grid["rows"] / 100)
 
 
 def verdict_rows():

@@ -1,3 +1,5 @@
+"""Layers of other packages: which are measured, and that they compute what ours does."""
+
 import pytest
 import torch
 

@@ -1,0 +1,43 @@
+"""What each strategy does to the averages, and the ends at which two strategies are the same."""
+
+import numpy
+import pytest
+
+from kanbefair.training.continual.loop import train
+
+KAN = {"model": "KAN", "widths": (3,), "grid": 3}
+
+
+def test_joint_training_beats_naive(digits, spec):
+    naive, joint = (train([spec(**kind, seed=seed) for seed in (1, 2)], digits) for kind in ({}, {"strategy": "joint"}))
+    assert all(b["test_average"] > a["test_average"] + 20 for a, b in zip(naive, joint, strict=True))
+    assert all(b["test_forgetting"] < a["test_forgetting"] - 20 for a, b in zip(naive, joint, strict=True))
+
+
+def test_replay_of_the_whole_history_is_joint_training(digits, spec, matrix):
+    history = sum(len(task.x_train) for task in spec().tasks_of(digits)[:-1])
+    joint, replay, less = (
+        train([spec(**kind)], digits)[0]
+        for kind in (
+            {"strategy": "joint"},
+            {"strategy": "replay", "buffer": history},
+            {"strategy": "replay", "buffer": history // 2},
+        )
+    )
+    assert numpy.array_equal(matrix(joint), matrix(replay))
+    assert not numpy.array_equal(matrix(joint), matrix(less))
+
+
+def test_a_larger_buffer_forgets_less(digits, spec):
+    scores = [train([spec(strategy="replay", buffer=rows)], digits)[0]["test_average"] for rows in (2, 20, 200)]
+    assert scores == sorted(scores) and scores[-1] > scores[0] + 10
+
+
+@pytest.mark.parametrize("model", [{}, KAN])
+@pytest.mark.parametrize("strategy", ["ewc", "knots"])
+def test_a_strength_of_zero_is_naive_exactly_and_a_large_one_holds_on(digits, model, strategy, spec, matrix):
+    naive = train([spec(**model)], digits)[0]
+    zero, strong = train([spec(**model, strategy=strategy, strength=value) for value in (0.0, 1e5)], digits)
+    assert numpy.array_equal(matrix(naive), matrix(zero))
+    assert strong["test_learned"] < naive["test_learned"] - 20 or strong["test_forgetting"] < naive["test_forgetting"]
+    assert not numpy.array_equal(matrix(naive), matrix(strong))
