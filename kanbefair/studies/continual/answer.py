@@ -27,7 +27,7 @@ def _who(claim: pandas.DataFrame) -> list[str]:
         f"KAN minus MLP (relu) in what is left after the last task, at equal learning, over {row['on']}: "
         f"{_interval(row, 'effect')} points: **{row['verdict']}**."
         for _, row in overall.iterrows()
-    ] or ["At no learning rates that were tried did both learn equally well."]
+    ] or ["At no learning rates that were tried did both learn up to the same level."]
     lines = [
         " ".join(first) + " `forgetting` and `average` below compare the two networks at the learning rate that validation "
         "chooses for each: a network that has learned less can also forget less."

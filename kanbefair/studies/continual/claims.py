@@ -23,7 +23,7 @@ class Comparison:
 
 
 EQUAL = Comparison("average at equal learning", "KAN keeps more", "KAN keeps less")
-"""The average after the last task where both have learned each task equally well (`pairs.equal_learning`)."""
+"""The average after the last task where both have learned each task at least up to the same level (`pairs.equal_learning`)."""
 COMPARISONS = (
     Comparison("forgetting", "KAN forgets more", "KAN forgets less"),
     Comparison("average", "KAN knows more", "KAN knows less"),

@@ -72,7 +72,7 @@ def kept(line: pandas.DataFrame, levels: numpy.ndarray) -> numpy.ndarray:
 
 
 def equal_learning(table: pandas.DataFrame) -> pandas.DataFrame:
-    """KAN minus MLP (relu) in what is left after the last task where both have learned each task equally well.
+    """KAN minus MLP (relu) in what is left after the last task where both learned the tasks at least up to one level.
 
     From all runs of naive training with the optimiser's state carried. Returns a row per place and seed. `low` is the larger
     of the two networks' least `valid_learned`, `high` the smaller of their greatest. `difference` is the mean difference of
