@@ -21,12 +21,21 @@ from kanbefair.data import register as register_dataset
 from kanbefair.errors import InputError
 from kanbefair.models import MLP, BSpline_First_MLP, BSpline_MLP, KANbeFair, Shape, count, match
 from kanbefair.models import register as register_model
-from kanbefair.report.statistics import verdict
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import run
 from kanbefair.training import train
 
 __version__ = version("kanbefair")
+
+
+def __getattr__(name: str) -> object:
+    """`verdict` is imported when it is asked for: it brings the report's plotting, which workers need not load."""
+    if name == "verdict":
+        from kanbefair.report.statistics import verdict
+
+        return verdict
+    raise AttributeError(f"module 'kanbefair' has no attribute '{name}'")
+
 
 __all__ = [
     "MLP",

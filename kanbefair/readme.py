@@ -8,7 +8,7 @@ import pandas
 from kanbefair.folders import PROJECT
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
-from kanbefair.studies import ablation, continual, domains, released, speed  # noqa: F401 (they declare their tables)
+from kanbefair.studies import ablation, continual, counting, domains, released, speed  # noqa: F401 (they declare their tables)
 from kanbefair.studies.released import reruns, rounding
 
 

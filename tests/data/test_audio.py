@@ -188,7 +188,7 @@ REAL = {
 
 @pytest.mark.parametrize("protocol", ["fair", "published"])
 @pytest.mark.parametrize("name", REAL)
-def test_real_sets(data_dir, name, protocol):
+def test_a_set_in_its_publishers_layout(data_dir, name, protocol):
     _, classes, rows = REAL[name]
     task = load(name, data_dir, protocol=protocol)
     assert (task.output_size, task.input_size, task.metric) == (classes, 1000, "accuracy")
@@ -305,7 +305,7 @@ def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
     assert left == []
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real data at {SHARED}")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
 def test_real_fsdd(tmp_path, monkeypatch):
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
     task = load("FSDD", SHARED)

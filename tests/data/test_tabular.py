@@ -3,6 +3,7 @@ import socket
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 
 import numpy
 import pandas
@@ -191,6 +192,15 @@ def test_real_tables(name, tmp_path, monkeypatch):
     everything = torch.cat([published.x_train, published.x_test]).double()
     assert everything.mean(0).abs().max() < 1e-5
     assert torch.allclose(fair.x_train.double().mean(0), torch.zeros(known.inputs).double(), atol=1e-5)
+
+
+def test_sizes_are_those_of_the_released_grid():
+    grid = pandas.read_csv(files("kanbefair.studies.speed") / "released_grid.csv").drop_duplicates("dataset")
+    grid = grid[grid["dataset"].isin(tabular.TABLES)]
+    assert len(grid) == 10
+    for row in grid.itertuples():
+        known = tabular.TABLES[row.dataset]
+        assert (known.inputs, known.classes, known.rows) == (row.inputs, row.outputs, row.train_rows + row.test_rows)
 
 
 @needs_rows

@@ -214,7 +214,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_sets(data_dir, name):
+def test_a_set_in_its_publishers_layout(data_dir, name):
     _, classes, rows = REAL[name]
     fair, published = (load(name, data_dir, protocol=protocol) for protocol in ("fair", "published"))
     assert fair.output_size == classes
@@ -321,7 +321,7 @@ def test_downloads(data_dir, monkeypatch):
     assert asked == [("cola_public_1.1.zip", "md5:"), ("train.csv", "md5:")]
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real data at {SHARED}")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
 @pytest.mark.parametrize(
     ("name", "rows", "vocabulary"),
     [

@@ -25,22 +25,6 @@ def bars(models=("KAN", "MLP")):
     return pandas.DataFrame(rows, columns=["domain", "source", "model", "metric", "score", "low", "high"])
 
 
-def counts():
-    rows = [
-        {
-            "model": model,
-            "budget": budget,
-            "parameters": budget * 1.02,
-            "flops": budget * factor,
-            "flops_shared": budget * (factor / 4 if model == "KAN" else factor),
-            "flops_local": budget * (factor / 8 if model == "KAN" else factor),
-        }
-        for model, factor in (("KAN", 16), ("MLP", 2))
-        for budget in (1e3, 1e4, 1e5)
-    ]
-    return pandas.DataFrame(rows)
-
-
 FIGURES = {
     "budgets of accuracies": lambda: figures.budgets(runs(datasets=("A_b",))),
     "budgets of errors": lambda: figures.budgets(runs("mae", datasets=("A",)), kinds=("live_parameters",)),
@@ -51,7 +35,6 @@ FIGURES = {
     "verdict of accuracies": lambda: figures.verdict(verdicts("accuracy")),
     "verdict of one seed, without an interval": lambda: figures.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
     "beside": lambda: figures.beside(bars()),
-    "counting": lambda: figures.counting(counts()),
 }
 
 
@@ -153,12 +136,3 @@ def test_bars_of_two_sources_stand_side_by_side():
     assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
     assert [label.get_text() for label in errors.get_xticklabels()] == ["paper", "here"]
     assert {(-0.12, 80.0), (0.12, 80.0), (0.88, 80.0), (1.12, 80.0)} <= points(accuracy)
-
-
-def test_counting_draws_each_definition_once_and_ratios_to_the_mlp():
-    left, right = shown(figures.counting(counts()))
-    assert len(left.lines) == 4
-    heights = {round(float(line.get_ydata()[0]), 6) for line in right.lines}
-    assert heights == {8.0, 2.0, 1.0}
-    assert right.get_ylabel() == "FLOPs of KAN ÷ FLOPs of MLP"
-    assert set(labels(right.yaxis)) == {"1×", "2×", "5×"}

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
+from kanbefair.models.basis import basis
 from kanbefair.studies.speed import layers, other_layers
 from kanbefair.studies.speed.design import Size
 
@@ -35,6 +38,54 @@ def test_a_peer_competes_where_it_knows_the_order(monkeypatch):
     assert ["peer" in layers.contestants(size, "silu", "cpu") for size in sizes] == [True, False]
     assert "peer" not in layers.contestants(sizes[0], None, "cpu")
     assert layers.contestants(sizes[0], "silu", "cpu")["peer"][1](torch.zeros(2, 5)).shape == (2, 3)
+
+
+class StandIn(nn.Module):
+    """A cubic layer on 5 intervals with the values of a peer under the names and in the layout of its package."""
+
+    def __init__(self, **shapes):
+        super().__init__()
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+
+
+def spline_and_base(x, coefficients, scale, base):
+    """Outputs (B, out) of inputs (B, in): coefficients (in, out, G+K), scale and base (in, out)."""
+    table = basis(x, -1.0, 1.0, 5, 3)
+    return torch.einsum("big,iog,io->bo", table, coefficients, scale) + functional.silu(x) @ base
+
+
+STAND_INS = {
+    "pykan": (
+        StandIn(coef=(7, 4, 8), scale_sp=(7, 4), scale_base=(7, 4)),
+        lambda layer, x: spline_and_base(x, layer.coef, layer.scale_sp, layer.scale_base),
+    ),
+    "efficient-kan": (
+        StandIn(spline_weight=(1, 4, 7, 8), spline_scaler=(1, 4, 7), base_weight=(1, 4, 7)),
+        lambda layer, x: spline_and_base(
+            x, layer.spline_weight[0].transpose(0, 1), layer.spline_scaler[0].T, layer.base_weight[0].T
+        ),
+    ),
+    "inkan": (
+        StandIn(weight=(4, 7 * 8 + 7)),
+        lambda layer, x: spline_and_base(
+            x,
+            layer.weight[:, : 7 * 8].unflatten(1, (7, 8)).transpose(0, 1),
+            torch.ones(7, 4),
+            layer.weight[:, 7 * 8 :].T,
+        ),
+    ),
+}
+"""What each package keeps where, and how its layer computes."""
+
+
+@pytest.mark.parametrize("name", other_layers.PEERS)
+def test_our_values_laid_out_as_a_peers_give_our_outputs(name):
+    layer, call = STAND_INS[name]
+    ours = layers.kan(Size(1, 7, 4, 5, 3), "silu")
+    other_layers.PEERS[name].copy(layer, ours)
+    x = torch.rand(50, 7) * 1.98 - 0.99
+    torch.testing.assert_close(call(layer, x), ours(x)[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -6,12 +6,12 @@ from kanbefair.models.activations import activation
 from kanbefair.models.basis import fit_coefficients
 from kanbefair.models.spline_layers import KANLinear
 from kanbefair.report.tables import Outputs
-from kanbefair.studies.domains import figures, layer_picture
+from kanbefair.studies.counting import design, figures
 
 
 @pytest.fixture
 def table():
-    return layer_picture.spline_layer()
+    return design.spline_layer()
 
 
 def curve(table, part, name):
@@ -22,13 +22,13 @@ def test_the_knots_are_those_of_the_grid_and_k_more_on_each_side(table):
     knots = table[table["part"] == "knot"]
     assert knots["name"].value_counts().to_dict() == {"grid": 6, "extension": 6}
     grid = knots.loc[knots["name"] == "grid", "x"]
-    assert (grid.min(), grid.max()) == (layer_picture.LOW, layer_picture.HIGH)
-    assert knots["x"].diff().dropna().round(6).unique() == [layer_picture.STEP]
+    assert (grid.min(), grid.max()) == (design.LOW, design.HIGH)
+    assert knots["x"].diff().dropna().round(6).unique() == [design.STEP]
 
 
 def test_every_basis_is_drawn_where_it_is_not_zero(table):
     bases = table[table["part"] == "basis"]
-    assert bases["name"].nunique() == layer_picture.GRID + layer_picture.ORDER
+    assert bases["name"].nunique() == design.GRID + design.ORDER
     for _, own in bases.groupby("name"):
         assert (own["y"].iloc[1:-1] > 0).all()
         assert own["y"].iloc[[0, -1]].tolist() == [0, 0]
@@ -42,11 +42,11 @@ def test_k_plus_one_bases_are_marked_and_add_up_to_one(table):
 
 def test_the_edge_is_what_a_kan_layer_computes(table):
     layer = KANLinear(1, 1, grid=5, order=3, grid_ranges=[(-1.0, 1.0)], shortcut=activation("silu"))
-    targets = torch.tensor(layer_picture.TARGETS, dtype=torch.float64)
+    targets = torch.tensor(design.TARGETS, dtype=torch.float64)
     with torch.no_grad():
         layer.coefficients[0, 0, :, 0] = fit_coefficients(targets, 5, 3)
-        layer.scale.fill_(layer_picture.SCALE)
-        layer.base.fill_(layer_picture.BASE_WEIGHT)
+        layer.scale.fill_(design.SCALE)
+        layer.base.fill_(design.BASE_WEIGHT)
         whole = curve(table, "edge", "sum")
         y = layer.plain(torch.tensor(whole["x"].to_numpy(), dtype=torch.float32)[:, None])
     assert whole["y"].tolist() == pytest.approx(y.flatten().tolist(), abs=1e-5)
