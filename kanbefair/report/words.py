@@ -52,7 +52,7 @@ def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) 
 
 
 def _line(row: dict[str, object]) -> str:
-    what = f"{row['domain']} ({_datasets(row)}), {_budgets(row)}"
+    what = f"{row['domain']} ({datasets_in_words(row)}), {_budgets(row)}"
     over = f"{row['units']} {row['interval_over']}{'' if row['units'] == 1 else 's'}"
     tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
     if row["units"] < 2 or not math.isfinite(row["high"] - row["low"]):
@@ -62,7 +62,7 @@ def _line(row: dict[str, object]) -> str:
     return f"{what}: {_decision(row)}; 95 % interval over {over}; {tries}."
 
 
-def _datasets(row: dict[str, object]) -> str:
+def datasets_in_words(row: dict[str, object]) -> str:
     """The names of a few datasets, or how many there are of what kind."""
     names = row["names"].split()
     if len(names) < DATASETS_TO_GENERALISE:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kanbefair.report import statistics, style
-from kanbefair.report.words import EQUAL
+from kanbefair.report.words import EQUAL, datasets_in_words
 
 PAIR = ("KAN", "MLP")
 """A gain is that of the first over the second."""
@@ -114,12 +114,15 @@ def gain_axis(axes: Axes, metric: str, labels: dict[str, str]) -> None:
 
 @style.styled
 def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
-    """Gain of the first of the pair over the second per domain (`statistics.verdict`) with its 95 % interval, accuracies
-    above, errors below, a marker per budget; the text names the winner."""
+    """Gain of the first of the pair over the second per domain (`statistics.verdict`), with its 95 % interval.
+
+    Accuracies stand above, errors below, a marker per budget. The text says who is ahead; beside the domain stand its
+    datasets and what the interval is over.
+    """
     first, second = pair
     metrics = style.in_order(table["metric"], ("accuracy", "mae"))
     rows = [table[table["metric"] == metric]["domain"].nunique() for metric in metrics]
-    figure, panels = style.new_figure(len(metrics), 1, width=6.4, height=0.95 + 0.62 * sum(rows), height_ratios=rows)
+    figure, panels = style.new_figure(len(metrics), 1, width=6.4, height=0.95 + 0.66 * sum(rows), height_ratios=rows)
     equal = style.in_order(table["budget"], EQUAL)
     labels = {
         "accuracy": f"accuracy of {first} − accuracy of {second}, points   (right of 0: {first} better)",
@@ -134,11 +137,17 @@ def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
         for (_, row), y in zip(own.iterrows(), heights, strict=True):
             drawn = {"color": winner_color(row["winner"]), "fontsize": 7, "annotation_clip": False}
             axes.annotate(_gain_text(row, pair), (1.01, y), xycoords=("axes fraction", "data"), va="center", **drawn)
-        style.name_rows(axes, domains)
+        style.name_rows(axes, [_place(own[own["domain"] == domain].iloc[0]) for domain in domains])
         gain_axis(axes, metric, labels)
     entries = [style.entry(EQUAL[name], "0.3", BUDGET_MARKERS[name]) for name in equal]
     figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))
     return figure
+
+
+def _place(row: pandas.Series) -> str:
+    """A domain with its datasets, a line each, and what the interval is over."""
+    over = f"over {row['units']} {row['interval_over']}s"
+    return "\n".join([row["domain"], *datasets_in_words(row.to_dict()).split(", "), over])
 
 
 def _gain_text(row: pandas.Series, pair: tuple[str, str]) -> str:
@@ -146,7 +155,7 @@ def _gain_text(row: pandas.Series, pair: tuple[str, str]) -> str:
     size = f"error {10 ** abs(row['gain']):.2g}× lower" if row["metric"] == "mae" else f"{abs(row['gain']):.1f} points ahead"
     if not math.isfinite(row["low"]):
         return f"no verdict ({better} {size})"
-    return f"tie ({better} {size})" if row["winner"] == "tie" else f"{better} wins, {size}"
+    return f"no difference shown\n({better} {size})" if row["winner"] == "tie" else f"{better} {size}"
 
 
 @style.styled

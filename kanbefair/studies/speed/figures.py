@@ -191,6 +191,6 @@ def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
         gain_axis(axes, own["metric"].iloc[0], labels)
         axes.set_title(domain)
         style.name_rows(axes, [EQUAL[name] for name in names], lines=True)
-    entries = [style.entry(f"{model} wins", winner_color(model)) for model in pair]
-    style.legend(figure, [*entries, style.entry("tie", winner_color("tie"))], len(entries) + 1)
+    entries = [style.entry(f"{model} ahead", winner_color(model)) for model in pair]
+    style.legend(figure, [*entries, style.entry("no difference shown", winner_color("tie"))], len(entries) + 1)
     return figure
