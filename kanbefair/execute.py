@@ -17,7 +17,6 @@ from pathlib import Path
 import nbformat
 import papermill
 from jupyter_core.utils import ensure_event_loop
-from nbconvert.preprocessors import ClearMetadataPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
@@ -55,9 +54,9 @@ def clean(notebook: nbformat.NotebookNode, project: str) -> nbformat.NotebookNod
 
     `project` is the project's folder as seen from the executed copy.
     """
-    kept = {"preserve_nb_metadata_mask": {"kernelspec", "language_info"}, "preserve_cell_metadata_mask": {"tags"}}
-    notebook, _ = ClearMetadataPreprocessor(enabled=True, **kept).preprocess(notebook, {})
+    notebook.metadata = _only(notebook.metadata, "kernelspec", "language_info")
     for cell in notebook.cells:
+        cell.metadata = _only(cell.metadata, "tags")
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags:
             cell.id = "injected-parameters"
@@ -68,6 +67,10 @@ def clean(notebook: nbformat.NotebookNode, project: str) -> nbformat.NotebookNod
             ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
             cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]
     return notebook
+
+
+def _only(metadata: nbformat.NotebookNode, *names: str) -> nbformat.NotebookNode:
+    return nbformat.NotebookNode({name: value for name, value in metadata.items() if name in names})
 
 
 def execute(name: str, parameters: dict[str, object]) -> float:

@@ -1,10 +1,13 @@
 """Writes the numbers of README.md and the page on tables, docs/tables.md: `python -m kanbefair.readme`."""
 
+import argparse
 import re
 import sys
+from collections.abc import Sequence
 
 import pandas
 
+from kanbefair.errors import InputError, exit_status
 from kanbefair.folders import PROJECT
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
@@ -43,7 +46,7 @@ def reruns_block(retrained: pandas.DataFrame, agreement: pandas.DataFrame) -> st
     hours = retrained["run_seconds"].sum() / 3600
     return (
         f"{len(retrained):,} of {known:,} configurations on {len(names)} datasets were trained again, in {hours:.1f} hours of "
-        f"one core ({hours / 2:.1f} hours on two). They were compared with {agreement['rows'].sum():,} released rows:"
+        f"one core. They were compared with {agreement['rows'].sum():,} released rows:"
     )
 
 
@@ -83,12 +86,19 @@ def blocks() -> dict[str, str]:
     }
 
 
-def main() -> int:
-    """Update README.md in place and write docs/tables.md; returns 0."""
+def update() -> None:
+    """Update README.md in place and write docs/tables.md; `InputError` outside a clone."""
     readme = PROJECT / "README.md"
+    if not readme.is_file():
+        raise InputError(f"'{readme}' does not exist; call this from a clone of the project")
     readme.write_text(updated(readme.read_text(), blocks()))
     (PROJECT / "docs" / "tables.md").write_text(columns.markdown())
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    argparse.ArgumentParser(prog="python -m kanbefair.readme", description=__doc__.splitlines()[0]).parse_args(argv)
+    return exit_status(update)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ class RunSpec:
 
 
 def grid(**choices: object) -> list[RunSpec]:
-    """All specs that combine the given choices: a list or set of values is varied, everything else is held fixed.
+    """All specs that combine the given choices: a list of values is varied, everything else is held fixed.
 
     >>> [spec.lr for spec in grid(dataset="Digits", model="MLP", widths=(8,), lr=[1e-2, 1e-3])]
     [0.01, 0.001]

@@ -109,6 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         known = [name for name in execute.names() if not execute.measures(name)]
+        measured = [name for name in args.sections if name in execute.names() and name not in known]
+        if measured:
+            raise InputError(f"{measured[0]} measures times, which differ from run to run; it cannot be verified")
         results.extend(verify([choose("section", name, known) for name in args.sections] or known))
         print(f"Left out: columns {', '.join(LEFT_OUT)}; table {TIMES}; all that measures times.", *results, sep="\n")
 

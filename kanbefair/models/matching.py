@@ -1,6 +1,7 @@
 """Which size meets a budget? `match` solves for the shape of a network, `matched` for the hidden layers of a run."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kanbefair.data import Task
@@ -72,7 +73,7 @@ def match(
     return _nearest(sized)
 
 
-def _nearest(sized) -> Match:
+def _nearest(sized: Callable[[int], Match]) -> Match:
     """The match nearest to its budget among `sized(1)`, `sized(2)`, …, whose counts grow."""
     high = 1
     while sized(high).ratio < 1:

@@ -3,7 +3,7 @@
 Read randomness, losses, step, optimizers, stack, evaluation, history, fit, then continual.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec
@@ -15,7 +15,7 @@ LOOPS = {RunSpec: fit.train, DrawnSpec: learned_splines.train, ContinualSpec: co
 """The loop of each kind of run; a subclass of one of them has its loop."""
 
 
-def loop_of(spec: RunSpec):
+def loop_of(spec: RunSpec) -> Callable[..., list[dict]]:
     """The loop that trains runs like `spec`: a function of specs and task that returns their records."""
     return next(LOOPS[kind] for kind in type(spec).__mro__ if kind in LOOPS)
 
