@@ -10,7 +10,8 @@ from kanbefair.errors import InputError
 def project_folder() -> Path:
     """The checkout that this package runs from; the working directory where it was installed without one."""
     checkout = Path(__file__).resolve().parents[1]
-    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+    signs = (checkout / "notebooks", checkout / "pyproject.toml")
+    return checkout if all(sign.exists() for sign in signs) else Path.cwd()
 
 
 PROJECT = project_folder()

@@ -7,8 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-SOURCES = ("__init__.py", "specs.py", "data", "models", "training")
-"""The files and folders that decide what a training run returns; `__init__.py` says how matrix products are rounded.
+SOURCES = ("__init__.py", "specs.py", "data", "models", "training", "sweep/stacks.py")
+"""The files and folders that decide what a training run returns; `__init__.py` says how
+matrix products are rounded, `sweep/stacks.py` which data a run sees.
 
 `commit` is the last commit that touched any of them.
 """

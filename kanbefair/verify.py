@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kanbefair import execute
-from kanbefair.errors import choose, exit_status
+from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
 
 PROFILE = "embedded"
@@ -97,7 +97,8 @@ def verify(sections: Sequence[str]) -> list[Result]:
         shutil.copytree(KEPT, made, ignore=shutil.ignore_patterns("notebooks"))
         parameters = {"profile": PROFILE, "data_dir": "", "device": "cpu", "workers": 0, "out": out}
         execute.execute_all(sections, parameters, at_once=2 if len(sections) > 2 else 1)
-        return compare_new(KEPT, made)
+        found = compare_new(KEPT, made)
+        return found or [Result(", ".join(sections), "different", "no table was written")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

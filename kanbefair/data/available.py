@@ -1,8 +1,8 @@
 """Which datasets can be loaded on this machine without a download."""
 
+import logging
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 
 from kanbefair.data.files import offline
 from kanbefair.data.registry import dataset, load
@@ -15,8 +15,8 @@ def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, p
     """Those of the datasets `names` that load without a download: each once, in the order given.
 
     Each is loaded under `protocol` from the folder that `data_dir` names (see `data_folder`), and left out if that
-    fails because files are missing or damaged. It is not enough that a file exists, since it may be cut short. What
-    was loaded is in the tensor cache, so that it loads fast when it is used.
+    fails. It is not enough that a file exists, since it may be cut short: of files that are there and damaged a logged
+    warning tells. What was loaded is in the tensor cache, so that it loads fast when it is used.
 
     Raises `InputError` for an unknown name, an unknown protocol or a data folder that does not exist.
     """
@@ -27,9 +27,13 @@ def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, p
         dataset(name)
     found = []
     for name in names:
-        with offline(), suppress(InputError):
-            load(name, folder, protocol=protocol)
+        try:
+            with offline():
+                load(name, folder, protocol=protocol)
             found.append(name)
+        except InputError as error:
+            if " is missing" not in str(error):
+                logging.getLogger("kanbefair").warning("left out: %s", error)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Parameters and FLOPs of every network, and `match`, which solves for the size that meets a budget.
+"""Parameters and FLOPs of every network.
 
 Five counts (`COUNTS`), each for one run and one row of input, without a text model's embedding lookup:
 

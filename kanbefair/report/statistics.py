@@ -100,7 +100,7 @@ def interval(values: numpy.ndarray) -> tuple[float, float, float]:
 def verdict(
     runs: pandas.DataFrame, domain: str, unit: str | None = None, budgets: tuple[str, ...] = BUDGETS
 ) -> pandas.DataFrame:
-    """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who wins: the model on whose
+    """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who is ahead: the model on whose
     side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
     `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between."""
     rows = []

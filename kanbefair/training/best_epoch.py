@@ -11,7 +11,7 @@ from torch import Tensor
 class Best:
     """The epoch (S,) at which each run of a stack is best on a part so far; 0 while none has a metric.
 
-    Equal accuracies are told apart by the loss.
+    Of equal accuracies that with the lower loss is better.
 
     Args:
         part: "valid" or "test".

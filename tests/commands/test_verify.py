@@ -136,8 +136,17 @@ def test_a_difference_ends_in_exit_1(kept, executed, capsys):
     assert "scores: different: kept are 2 rows, made are 1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["03_symbol", "10_speed"])
-def test_an_unknown_section_ends_in_exit_2(kept, executed, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("03_symbol", "unknown section '03_symbol'"), ("10_speed", "10_speed measures times, which differ from run to run")],
+)
+def test_a_section_that_cannot_be_verified_ends_in_exit_2(kept, executed, capsys, name, words):
     assert verify.main([name]) == 2
-    assert f"error: unknown section '{name}'" in capsys.readouterr().err
+    assert f"error: {words}" in capsys.readouterr().err
     assert "sections" not in executed
+
+
+def test_a_section_that_writes_no_table_is_not_verified(kept, executed, monkeypatch, capsys):
+    monkeypatch.setattr(verify, "compare_new", lambda kept, made: [])
+    assert verify.main(["03_symbolic"]) == 1
+    assert "03_symbolic: different: no table was written" in capsys.readouterr().out

@@ -60,7 +60,6 @@ def test_the_papers_example():
 )
 def test_formulas_worked_by_hand(shape, parameters, flops):
     counts = count(shape)
-    assert 9 * 1 * (2 + 1.5 * 1) + 2 * 2 - 2.5 * 1 + 1 == 34
     assert (counts.parameters, counts.flops) == (parameters, flops)
 
 

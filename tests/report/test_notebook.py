@@ -6,7 +6,7 @@ from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
 from kanbefair.provenance import processor
-from kanbefair.report import begin, notebook, plan
+from kanbefair.report import begin, plan
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
@@ -121,7 +121,3 @@ def test_the_cost_is_estimated_only_where_it_is_high(tmp_path):
     assert (row["runs"], row["missing"], row["stacks"]) == (1, 1, 1)
     assert 0 < row["hours"] < 1
     assert list((tmp_path / "results" / "runs").iterdir()) == []
-
-
-def test_the_common_parameters_are_named_once():
-    assert tuple(COMMON) == notebook.PARAMETERS

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MEASURES = ("average", "learned", "backward", "backward_paper", "forgetting")
-"""See `loop.summary`."""
+"""See `metrics.summary`."""
 
 
 def placed(runs: pandas.DataFrame, tried: Sequence[Try | Peak]) -> pandas.DataFrame:

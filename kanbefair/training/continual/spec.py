@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from kanbefair.data import Task
 from kanbefair.errors import InputError, choose
 from kanbefair.specs import RunSpec
-from kanbefair.training.continual.strategies import STRATEGIES
+from kanbefair.training.continual.strategies import FIELDS, STRATEGIES
 from kanbefair.training.continual.streams import STREAMS
 
 STATES = ("carried", "reset")
@@ -46,7 +46,7 @@ class ContinualSpec(RunSpec):
         strategy = STRATEGIES[choose("strategy", self.strategy, STRATEGIES)]
         choose("optimizer state", self.optimizer_state, STATES)
         needed = (*stream.needs, *strategy.needs)
-        for name in ("groups", "tasks", "buffer", "strength"):
+        for name in ("groups", "tasks", *FIELDS):
             if (getattr(self, name) is None) == (name in needed):
                 verb = "needs" if name in needed else "does not take"
                 raise InputError(f"strategy '{self.strategy}' on a stream of {self.stream} {verb} '{name}'")

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from kanbefair.data import Task
-from kanbefair.errors import InputError
+from kanbefair.errors import InputError, choose
 from kanbefair.models import Network
 from kanbefair.specs import RunSpec
 from kanbefair.training.continual.anchored import Anchored, fisher
@@ -81,14 +81,18 @@ class Strategy:
         """A task has ended and another follows."""
 
 
+FIELDS = ("buffer", "strength")
+"""The fields of a spec that strategies may need."""
 STRATEGIES: dict[str, type[Strategy]] = {}
 """Every registered strategy."""
 
 
 def strategy(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
-    """Register a class as the strategy that specs call `name`."""
+    """Register a class as the strategy that specs call `name`; `InputError` if it needs a field that specs do not have."""
 
     def add(kind: type[Strategy]) -> type[Strategy]:
+        for field in kind.needs:
+            choose("field of a strategy", field, FIELDS)
         STRATEGIES[name] = kind
         return kind
 

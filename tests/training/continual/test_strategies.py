@@ -3,7 +3,9 @@
 import numpy
 import pytest
 
+from kanbefair.errors import InputError
 from kanbefair.training.continual.loop import train
+from kanbefair.training.continual.strategies import STRATEGIES, Strategy, strategy
 
 KAN = {"model": "KAN", "widths": (3,), "grid": 3}
 
@@ -41,3 +43,22 @@ def test_a_strength_of_zero_is_naive_exactly_and_a_large_one_holds_on(digits, mo
     assert numpy.array_equal(matrix(naive), matrix(zero))
     assert strong["test_learned"] < naive["test_learned"] - 20 or strong["test_forgetting"] < naive["test_forgetting"]
     assert not numpy.array_equal(matrix(naive), matrix(strong))
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("ewc", 10.0), ("knots", 0.1)])
+def test_a_pull_forgets_the_optimisers_memory_where_asked(digits, spec, matrix, kind, strength):
+    carried, reset = (
+        train([spec(strategy=kind, strength=strength, optimizer_state=state)], digits)[0] for state in ("carried", "reset")
+    )
+    assert matrix(carried)[0].tolist() == matrix(reset)[0].tolist()
+    assert not numpy.array_equal(matrix(carried), matrix(reset))
+
+
+def test_a_strategy_needs_only_fields_that_specs_have():
+    with pytest.raises(InputError, match="unknown field of a strategy 'bufer'; did you mean 'buffer'"):
+
+        @strategy("mine")
+        class Mine(Strategy):
+            needs = ("bufer",)
+
+    assert "mine" not in STRATEGIES
