@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy
 import pandas
+import pytest
+import torch
 
-from kanbefair.specs import RunSpec
+from kanbefair import sweep, training
+from kanbefair.specs import RunSpec, grid
+from kanbefair.training import cuda_graphs
 
 ROOT = Path(__file__).parents[1]
 """The project."""
@@ -121,3 +125,83 @@ def runs_of(rows, protocol="fair", metric="accuracy"):
             "test_metric_best": table["test"] + 99,
         }
     )
+
+
+# ----- layers and networks
+
+
+SEEDS = [11, 12, 13]
+RANGES = [(-1.0, 1.0), (-2.0, 2.0), (-0.5, 1.5)]
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def generators(seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def drawn(layer):
+    """The layer with run s drawn from SEEDS[s]."""
+    for run, seed in enumerate(SEEDS):
+        layer.reset_run(run, generator(seed))
+    return layer
+
+
+def inputs(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=generator(seed), dtype=dtype)
+
+
+# ----- training
+
+
+MODELS = ("KAN", "MLP", "BSpline_MLP", "BSpline_First_MLP")
+
+
+def values(network, run):
+    return {name: tensor[run].clone() for name, tensor in network.state_dict().items()}
+
+
+class StandIn:
+    """Takes the place of CUDA's recording on a CPU: a recording is not carried out, and is carried out at each replay."""
+
+    def __init__(self, monkeypatch):
+        self.asides, self.recordings, self.replays = 0, 0, 0
+        monkeypatch.setattr(cuda_graphs, "DEVICES", {"cpu"})
+        monkeypatch.setattr(cuda_graphs, "Side", lambda: self)
+
+    def do(self, work):
+        self.asides += 1
+        work()
+
+    def record(self, work):
+        self.recordings += 1
+
+        def replay():
+            self.replays += 1
+            work()
+
+        return replay
+
+
+# ----- sweeps over the toy tasks of `task`
+
+
+TIMES = ["train_seconds", "run_seconds"]
+
+
+def two_stacks():
+    return grid(dataset="Toy", model="MLP", widths=[(3,), (9,)], epochs=2, lr=[1e-2, 1e-3])
+
+
+def run(specs, folder, train=None, **options):
+    """A sweep in this process; `train` takes the place of what trains a stack."""
+    with pytest.MonkeyPatch.context() as patched:
+        if train is not None:
+            patched.setattr(training, "train", train)
+        return sweep.run(specs, runs=folder, workers=1, progress=False, **options)
+
+
+def no_training(*args, **options):
+    raise AssertionError("something is trained")

@@ -1,8 +1,10 @@
 import pytest
 
 from kanbefair import sweep
+from kanbefair.errors import InputError
 from kanbefair.specs import grid
 from kanbefair.sweep import cost
+from kanbefair.training import ContinualSpec
 
 
 def test_an_estimate_counts_what_is_missing_and_takes_time(tmp_path):
@@ -35,3 +37,9 @@ def test_a_probe_spreads_what_is_done_once_over_the_whole_run(monkeypatch):
     monkeypatch.setattr(cost, "epoch_seconds", lambda stack, task, device, epochs, train_curve: ([1.0, 2.0, 9.0], 0.25, 100.0))
     seconds = cost.probe(stack, sweep.task_of(stack[0], ""), "cpu", batches=2)  # a fifth of an epoch
     assert seconds == pytest.approx((50 * 5 * 2.0 + 5 * 0.25 + 100) / (50 * 10))
+
+
+def test_the_cost_of_a_stream_is_not_taken_for_that_of_a_plain_run():
+    specs = [ContinualSpec(dataset="Peaks_1d", model="KAN", widths=(), epochs=1, stream="peaks")]
+    with pytest.raises(InputError, match="cost of a ContinualSpec cannot be probed"):
+        cost.of_stacks([specs])

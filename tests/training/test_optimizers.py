@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from kanbefair import models
 from kanbefair.models import compiled
 from kanbefair.models.layers import Linear
+from kanbefair.training import cuda_graphs
 from kanbefair.training.optimizers import StackAdam, StackSGD
 
 RATES = [1e-1, 1e-3, 3e-2]
@@ -84,3 +86,21 @@ def test_the_fused_step_is_the_plain_one():
             slow.step()
     torch.testing.assert_close(fast.values, slow.values, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(fast.square, slow.square, rtol=1e-6, atol=0)
+
+
+def test_adam_that_counts_its_steps_on_the_device_is_pytorchs(monkeypatch):
+    monkeypatch.setattr(cuda_graphs, "DEVICES", {"cpu"})
+    network = models.network(models.Shape(family="MLP", widths=(3, 4, 2), activation="relu"))
+    single = [p.detach().clone().requires_grad_() for p in network.parameters()]
+    ours, theirs = StackAdam(network, torch.tensor([0.01])), torch.optim.Adam(single, lr=0.01)
+    generator = torch.Generator().manual_seed(0)
+    with compiled.plain():
+        for _ in range(60):
+            for own, other in zip(network.parameters(), single, strict=True):
+                other.grad = torch.randn(other.shape, generator=generator)
+                own.grad.copy_(other.grad)
+            ours.step()
+            theirs.step()
+    assert ours.steps.item() == 60
+    for own, other in zip(network.parameters(), single, strict=True):
+        torch.testing.assert_close(own, other, rtol=2e-6, atol=1e-7)
