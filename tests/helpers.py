@@ -195,7 +195,7 @@ def two_stacks():
     return grid(dataset="Toy", model="MLP", widths=[(3,), (9,)], epochs=2, lr=[1e-2, 1e-3])
 
 
-def run(specs, folder, train=None, **options):
+def sweep_here(specs, folder, train=None, **options):
     """A sweep in this process; `train` takes the place of what trains a stack."""
     with pytest.MonkeyPatch.context() as patched:
         if train is not None:

@@ -2,7 +2,7 @@ import os
 
 import numpy
 import pytest
-from helpers import TIMES, no_training, run, two_stacks
+from helpers import TIMES, no_training, sweep_here, two_stacks
 
 from kanbefair import sweep
 from kanbefair.errors import InputError
@@ -30,14 +30,14 @@ def test_missing_names_each_spec_once(tmp_path):
 @pytest.mark.parametrize("content", ["", '{"key": "ab', "\x00" * 20])
 def test_a_damaged_record_is_named_and_kept(task, tmp_path, content):
     specs = two_stacks()
-    run(specs, tmp_path)
+    sweep_here(specs, tmp_path)
     path = Store(tmp_path).path(specs[1].key)
     path.write_text(content)
     with pytest.raises(InputError, match=f"{specs[1].key}.json is damaged; delete it and run again"):
-        run(specs, tmp_path)
+        sweep_here(specs, tmp_path)
     assert path.read_text() == content
     path.unlink()
-    assert len(run(specs, tmp_path)) == 4
+    assert len(sweep_here(specs, tmp_path)) == 4
 
 
 def test_a_write_that_is_cut_off_leaves_the_old_record(tmp_path, monkeypatch):
@@ -55,7 +55,7 @@ def test_a_write_that_is_cut_off_leaves_the_old_record(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written(task, unwritable):
     with pytest.raises(InputError, match="cannot write to folder"):
-        run(two_stacks(), unwritable, train=no_training)
+        sweep_here(two_stacks(), unwritable, train=no_training)
 
 
 # ----- the table
@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_written(task, unwritable):
 
 def test_the_table_has_a_row_per_spec_in_order(task, tmp_path):
     specs = two_stacks()[::-1]
-    table = run([*specs, specs[0]], tmp_path)
+    table = sweep_here([*specs, specs[0]], tmp_path)
     assert table["key"].tolist() == [spec.key for spec in [*specs, specs[0]]]
     assert table["widths"].tolist() == ["9", "9", "3", "3", "9"]
     assert not {"curves", *TIMES} & set(table.columns)

@@ -7,7 +7,7 @@ import time
 
 import pandas
 import pytest
-from helpers import TIMES, no_training, run, two_stacks
+from helpers import TIMES, no_training, sweep_here, two_stacks
 
 from kanbefair import sweep
 from kanbefair.errors import InputError
@@ -21,15 +21,15 @@ def files(folder):
 
 
 def test_a_second_sweep_trains_nothing_and_says_the_same(task, tmp_path):
-    first = run(two_stacks(), tmp_path)
+    first = sweep_here(two_stacks(), tmp_path)
     before = files(tmp_path)
-    second = run(two_stacks(), tmp_path, train=no_training)
+    second = sweep_here(two_stacks(), tmp_path, train=no_training)
     pandas.testing.assert_frame_equal(first, second)
     assert files(tmp_path) == before
 
 
 def test_a_wider_sweep_trains_only_what_is_new(task, tmp_path):
-    run(two_stacks(), tmp_path)
+    sweep_here(two_stacks(), tmp_path)
     trained = []
 
     def counting(stack, *args, **options):
@@ -37,12 +37,12 @@ def test_a_wider_sweep_trains_only_what_is_new(task, tmp_path):
         return fit.train(stack, *args, **options)
 
     wider = [*two_stacks(), *grid(dataset="Toy", model="MLP", widths=(3,), epochs=2, lr=[0.5])]
-    run(wider, tmp_path, train=counting)
+    sweep_here(wider, tmp_path, train=counting)
     assert trained == [wider[-1].key]
 
 
 def test_an_interrupted_sweep_goes_on(task, tmp_path):
-    whole = run(two_stacks(), tmp_path / "whole")
+    whole = sweep_here(two_stacks(), tmp_path / "whole")
     done = []
 
     def interrupted(stack, *args, **options):
@@ -52,7 +52,7 @@ def test_an_interrupted_sweep_goes_on(task, tmp_path):
         return fit.train(stack, *args, **options)
 
     with pytest.raises(KeyboardInterrupt):
-        run(two_stacks(), tmp_path / "cut", train=interrupted)
+        sweep_here(two_stacks(), tmp_path / "cut", train=interrupted)
     kept = files(tmp_path / "cut")
     assert len(kept) == len(done) == 2
     trained = []
@@ -61,7 +61,7 @@ def test_an_interrupted_sweep_goes_on(task, tmp_path):
         trained.extend(stack)
         return fit.train(stack, *args, **options)
 
-    table = run(two_stacks(), tmp_path / "cut", train=counting)
+    table = sweep_here(two_stacks(), tmp_path / "cut", train=counting)
     assert not {spec.key for spec in done} & {spec.key for spec in trained}
     assert {spec.key for spec in [*done, *trained]} == {spec.key for spec in two_stacks()}
     assert kept.items() <= files(tmp_path / "cut").items()
@@ -70,10 +70,10 @@ def test_an_interrupted_sweep_goes_on(task, tmp_path):
 
 def test_a_diverged_run_is_a_row_with_gaps(task, tmp_path):
     specs = grid(dataset="Toy", model="MLP", widths=(3,), epochs=2, lr=[1e-2, 1e25])
-    table = run(specs, tmp_path)
+    table = sweep_here(specs, tmp_path)
     assert table["diverged"].isna().tolist() == [True, False]
     assert table["test_metric_last"].isna().tolist() == [False, True]
-    pandas.testing.assert_frame_equal(run(specs, tmp_path, train=no_training), table)
+    pandas.testing.assert_frame_equal(sweep_here(specs, tmp_path, train=no_training), table)
 
 
 def without_times(folder):
@@ -86,7 +86,7 @@ def test_two_workers_find_what_one_process_finds(tmp_path):
         *grid(dataset="WineRecognition", model="KAN", widths=(2,), epochs=2, seed=[1, 2], lr=[1e-2, 1e-3]),
         *grid(dataset="Special_ellipkinc", model="MLP", widths=(3,), epochs=1, seed=[1, 2, 3]),
     ]
-    alone = run(specs, tmp_path / "one")
+    alone = sweep_here(specs, tmp_path / "one")
     pooled = sweep.run(specs, runs=tmp_path / "two", workers=2, progress=False)
     pandas.testing.assert_frame_equal(alone, pooled)
     assert without_times(tmp_path / "one") == without_times(tmp_path / "two")
@@ -111,7 +111,7 @@ if __name__ == "__main__":
     done = [store.read(spec.key) for spec in specs if spec not in store.missing(specs)]
     assert 3 <= len(done) < len(specs)
     kept = [spec for spec in specs if store.read(spec.key)]
-    assert len(run(kept, tmp_path / "runs", train=no_training)) == len(kept)
+    assert len(sweep_here(kept, tmp_path / "runs", train=no_training)) == len(kept)
 
 
 # ----- bad input, before anything is trained
@@ -126,17 +126,17 @@ if __name__ == "__main__":
     ],
 )
 def test_bad_input_trains_nothing_and_loses_nothing(task, tmp_path, monkeypatch, specs, options, words):
-    run(two_stacks(), tmp_path)
+    sweep_here(two_stacks(), tmp_path)
     before = files(tmp_path)
     with pytest.raises(InputError, match=words):
-        run([*two_stacks(), *specs], tmp_path, train=no_training, **options)
+        sweep_here([*two_stacks(), *specs], tmp_path, train=no_training, **options)
     assert files(tmp_path) == before
 
 
 def test_a_loss_that_does_not_fit_is_refused_before_anything_is_trained(task, tmp_path):
     specs = [*two_stacks(), *grid(dataset="Toy", model="MLP", widths=(3,), loss="cross_entropy")]
     with pytest.raises(InputError, match="'cross_entropy' needs classes"):
-        run(specs, tmp_path, train=no_training)
+        sweep_here(specs, tmp_path, train=no_training)
     assert files(tmp_path) == {}
 
 
@@ -148,7 +148,7 @@ def test_workers_below_zero(task, tmp_path):
 def test_a_gpu_that_is_not_there(task, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match="device 'cuda' is not there: PyTorch sees no GPU; use device cpu"):
-        run(two_stacks(), tmp_path, device="cuda", train=no_training)
+        sweep_here(two_stacks(), tmp_path, device="cuda", train=no_training)
 
 
 # ----- workers, progress and kinds of run
@@ -163,7 +163,7 @@ def test_worker_count(monkeypatch):
 def test_progress_is_shown_only_where_asked_for(task, tmp_path, capsys):
     sweep.run(two_stacks(), runs=tmp_path / "a", workers=1, label="toys")
     assert "toys: 4 runs in 2 stacks" in capsys.readouterr().err
-    run(two_stacks(), tmp_path / "b")
+    sweep_here(two_stacks(), tmp_path / "b")
     assert capsys.readouterr().err == ""
 
 
@@ -176,7 +176,7 @@ def test_every_kind_of_run_is_trained_by_its_own_loop(tmp_path):
         ContinualSpec(**plain, stream="peaks", strategy="joint"),
     ]
     assert sorted(map(len, sweep.plan(specs))) == [1, 1, 1, 1]
-    table = run(specs, tmp_path)
+    table = sweep_here(specs, tmp_path)
     assert table["test_metric_last"].notna().tolist() == [True, True, False, False]
     assert table["test_forgetting"].notna().tolist() == [False, False, True, True]
     records = [sweep.Store(tmp_path).read(spec.key) for spec in specs]
