@@ -1,7 +1,10 @@
 import importlib
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -66,9 +69,21 @@ def test_the_map_names_every_folder_and_command_of_the_package():
         assert f"`{path.name}`" in TEXT, path
 
 
-def test_every_command_line_works_from_a_fresh_shell():
+def test_every_command_line_names_the_program_of_the_environment():
     starts = {next(word for word in line if "=" not in word) for line in LINES}
     assert starts == {".venv/bin/python", ".venv/bin/papermill", "make", "conda"}
+
+
+def test_the_single_run_of_the_readme_works_from_a_fresh_shell(tmp_path):
+    (arguments,) = commands(".venv/bin/python", "-m", "kanbefair.train")
+    shell = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PATH")} | {
+        "PATH": "/usr/bin:/bin"
+    }
+    call = [sys.executable, "-m", "kanbefair.train", *arguments, "--out", str(tmp_path)]
+    done = subprocess.run(call, cwd=PROJECT, env=shell, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "23,550 parameters" in done.stdout
+    assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 1
 
 
 def test_the_targets_of_make_are_there():
