@@ -1,10 +1,17 @@
-"""Where a number comes from: versions, device and the commit of the code that produced it."""
+"""Where a number comes from: versions, the results version, the processor and the commit of the code that produced it."""
 
+import os
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+RESULTS_VERSION = 1
+"""The version of what training runs return. Records of another version are not read, but made anew.
+
+It is raised when a run that was right before returns other numbers (docs/results_version.md).
+"""
 
 PACKAGE = Path(__file__).parent
 SOURCES = ("__init__.py", "specs.py", "data", "models", "training", "sweep/stacks.py")
@@ -44,6 +51,11 @@ def processor_facts() -> dict[str, str]:
 def processor() -> str:
     """The processor's name."""
     return processor_facts().get("model name") or platform.processor() or platform.machine()
+
+
+def mkl_setting() -> str:
+    """How Intel's matrix products are told to round (the environment's MKL_CBWR), "default" if nothing is said."""
+    return os.environ.get("MKL_CBWR") or "default"
 
 
 @cache

@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 from kanbefair.errors import InputError, choose
@@ -145,8 +145,7 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, object]:
         """The fields that are not None, as plain values: what the key is made of."""
-        values = asdict(self)
-        del values["key"]
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from kanbefair import training
 from kanbefair.data import load
 from kanbefair.errors import InputError, choose, exit_status
-from kanbefair.folders import PROJECT
+from kanbefair.folders import PROJECT, writable
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
-from kanbefair.sweep import Store, check_device
+from kanbefair.sweep import Store, check_device, identify
 
 
 class _Command(ModuleType):
@@ -92,12 +92,15 @@ def run(args: argparse.Namespace) -> dict:
     task = load(spec.dataset, args.data_dir, protocol=spec.protocol, seed=spec.seed)
     spec.check_task(task)
     store = Store(f"{args.out}/results/runs")
-    record = store.read(spec.key)
-    if record is None:
+    (own,) = identify([spec], args.data_dir or "")
+    found = store.look([own])
+    if not found.rows:
+        writable(store.folder)
+        store.set_aside(found.damaged)
         with tqdm(total=spec.epochs, desc=f"{spec.model} on {spec.dataset}", unit="epoch", disable=args.json) as bar:
             (record,) = training.train([spec], task, device=device, evaluation_rows=args.test_batch_size, on_epoch=bar.update)
-        store.write(record)
-    return store.read(spec.key)
+        store.write(own, record)
+    return store.read(own)
 
 
 def show(record: dict, as_json: bool) -> None:

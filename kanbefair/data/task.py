@@ -1,5 +1,6 @@
 """`Task`: everything that a training run needs to know about its data."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,16 @@ class Task:
     def part(self, part: str) -> tuple[Tensor, Tensor]:
         """Inputs and targets of `part`: "train", "valid" or "test"."""
         return getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of all that a run sees of the data: equal for equal tensors, sizes and metric."""
+        digest = hashlib.sha256(f"{self.metric} {self.output_size} {self.vocabulary_size}".encode())
+        for name, tensor in vars(self).items():
+            if isinstance(tensor, Tensor):
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
 
     def inputs(self, x: Tensor) -> Tensor:
         """What the network sees of `x`, some rows of `x_*`.

@@ -41,7 +41,10 @@ class Column:
 
 
 COMPUTED = (
+    Column("results_version", "version of what runs return (docs/results_version.md)"),
     Column("processor", "processor that trained the runs behind the row"),
+    Column("capability", "vector instructions that PyTorch used of it"),
+    Column("mkl", "how Intel's matrix products were told to round (MKL_CBWR)"),
     Column("form", "form of the spline layers that they were trained with: compiled or plain"),
     Column("threads", "threads that each of them was trained with"),
 )

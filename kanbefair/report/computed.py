@@ -4,7 +4,7 @@ import pandas
 import torch
 
 from kanbefair.models import compiled
-from kanbefair.provenance import processor
+from kanbefair.provenance import RESULTS_VERSION, mkl_setting, processor
 from kanbefair.report.columns import COMPUTED
 
 NAMES = [column.name for column in COMPUTED]
@@ -42,6 +42,13 @@ class Computed:
         """A table that was made of what has been seen with the columns at its end; of nothing, they tell of this process."""
         if "machine" in table:
             return table
-        here = {"processor": processor(), "form": compiled.form(torch.device("cpu")), "threads": "1"}
+        here = {
+            "results_version": str(RESULTS_VERSION),
+            "processor": processor(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "mkl": mkl_setting(),
+            "form": compiled.form(torch.device("cpu")),
+            "threads": "1",
+        }
         seen = {name: BETWEEN.join(sorted(values)) for name, values in self.seen.items()}
         return without(table).assign(**(seen or here))

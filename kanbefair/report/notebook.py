@@ -14,6 +14,7 @@ from kanbefair.report.shared_columns import RUNS
 from kanbefair.report.tables import TRAINED, Outputs
 from kanbefair.specs import RunSpec
 from kanbefair.sweep import cost
+from kanbefair.training.outcome import FAILED
 
 PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
 
@@ -37,17 +38,23 @@ class Section:
 
         A table that no study declares has the columns of `shared_columns.RUNS`.
         """
-        missing = len(sweep.Store(self.outputs.runs).missing(specs))
-        table = sweep.run(
-            specs,
-            runs=self.outputs.runs,
-            data_dir=self.data_dir,
-            device=self.device,
-            workers=self.workers,
-            label=name,
-        )
-        counts = {"runs": len(table), "trained": missing}
-        display({TRAINED: counts, "text/plain": f"{name}: {missing} of {len(table)} runs trained now"}, raw=True)
+        missing = len(sweep.missing(specs, runs=self.outputs.runs, data_dir=self.data_dir))
+        try:
+            table = sweep.run(
+                specs,
+                runs=self.outputs.runs,
+                data_dir=self.data_dir,
+                device=self.device,
+                workers=self.workers,
+                label=name,
+            )
+            failed, said = 0, ""
+        except sweep.RunsFailed as error:
+            table = error.table
+            failed, said = int((table["outcome"] == FAILED).sum()), f"; {error}"
+        counts = {"runs": len(table), "trained": missing - failed, "failed": failed}
+        words = f"{name}: {missing - failed} of {len(table)} runs trained now{said}"
+        display({TRAINED: counts, "text/plain": words}, raw=True)
         own = () if is_declared(name) else RUNS
         return self.how.see(self.outputs.write(name, computed.last(table), own))
 

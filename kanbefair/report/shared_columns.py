@@ -21,6 +21,14 @@ MODEL = Column("model", "family of networks: KAN, MLP, BSpline_MLP, …")
 SEED = Column("seed", "seed of initial values and batches; under published also of the points of a symbolic function")
 LR = Column("lr", "learning rate")
 KEY = Column("key", "name of the run, made from all fields of its spec")
+RECORD = (
+    Column("record", "name of the run's record: of its key, data, own code and the results version"),
+    Column("data", "digest of the data that the run saw"),
+    Column("code", "digest of a user's own network, dataset or strategy in the run", optional=True),
+    Column("outcome", "done, diverged, at chance (no better than a constant, in training, too) or failed"),
+    Column("message", "why a run failed", optional=True),
+)
+"""Which record a run has, and what happened to it."""
 LIVE = Column("live_parameters", "values that are trained, a text's embedding included", "values")
 
 SPEC = (
@@ -90,7 +98,7 @@ VERSIONS = (
 
 PROVENANCE = (Column("device", "device that trained the run: cpu, or the name of a GPU"), *VERSIONS)
 
-RUNS = (*SPEC, *OUTCOME, *TASK, *COUNTS, *PROVENANCE)
+RUNS = (*SPEC, *RECORD, *OUTCOME, *TASK, *COUNTS, *PROVENANCE)
 """A table of runs that `training.fit` has trained."""
 
 MACHINE = (

@@ -12,7 +12,7 @@ from kanbefair.data.task import targets_at
 from kanbefair.errors import InputError
 from kanbefair.measure import clock, one_thread
 from kanbefair.specs import RunSpec
-from kanbefair.sweep import Store, plan, stack_task, stack_values, worker_count
+from kanbefair.sweep import missing, plan, stack_task, stack_values, worker_count
 from kanbefair.training import fit, loop_of
 
 PROBES = 6
@@ -89,10 +89,10 @@ def estimate(
 
     Nothing is said of machines that are not at hand: call it there.
     """
-    missing = Store(runs).missing(specs)
+    wanting = [own.spec for own in missing(specs, runs=runs, data_dir=data_dir)]
     workers = worker_count(workers, device)
-    stacks = plan(missing, data_dir, workers)
-    counts = {"runs": len(specs), "missing": len(missing), "stacks": len(stacks)}
+    stacks = plan(wanting, data_dir, workers)
+    counts = {"runs": len(specs), "missing": len(wanting), "stacks": len(stacks)}
     row = counts | {"device": device, "workers": workers, "hours": 0.0}
     if stacks:
         table = of_stacks(stacks, data_dir, device)

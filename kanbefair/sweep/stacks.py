@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 
@@ -12,6 +12,7 @@ from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
 from kanbefair.models import build
 from kanbefair.specs import RunSpec
+from kanbefair.sweep.memory import needed
 
 STACK_RUNS = 64
 """A stack is at most so many runs."""
@@ -30,10 +31,30 @@ def _task(name: str, protocol: str, seed: int, data_dir: str) -> Task:
     return load(name, data_dir or None, protocol=protocol, seed=seed)
 
 
+@cache
+def _digest(name: str, protocol: str, seed: int, data_dir: str) -> str:
+    return _task(name, protocol, seed, data_dir).digest
+
+
+def forget() -> None:
+    """Load every task anew when it is next asked for: files, or what is registered, may have changed."""
+    _task.cache_clear()
+    _digest.cache_clear()
+
+
+def _drawn_from(spec: RunSpec) -> int:
+    """The seed that the data of a run are drawn from: that of symbolic functions under `published`; 0: from none."""
+    return spec.seed if spec.protocol == "published" and dataset(spec.dataset).domain == "symbolic" else 0
+
+
 def task_of(spec: RunSpec, data_dir: str) -> Task:
-    """The task of a run, loaded once per process; symbolic functions are drawn from the seed under `published`."""
-    drawn = spec.protocol == "published" and dataset(spec.dataset).domain == "symbolic"
-    return _task(spec.dataset, spec.protocol, spec.seed if drawn else 0, data_dir)
+    """The task of a run, loaded once per process and sweep."""
+    return _task(spec.dataset, spec.protocol, _drawn_from(spec), data_dir)
+
+
+def digest_of(spec: RunSpec, data_dir: str) -> str:
+    """The digest of the task of a run (`Task.digest`)."""
+    return _digest(spec.dataset, spec.protocol, _drawn_from(spec), data_dir)
 
 
 def stack_task(stack: Sequence[RunSpec], data_dir: str) -> Task:
@@ -78,8 +99,21 @@ def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
     return values * min(stack[0].batch_size, len(task.x_train)) * len(stack)
 
 
-def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list[list[RunSpec]]:
-    """Group specs into stacks, the costliest first.
+def too_large(specs: Sequence[RunSpec], data_dir: str, free: float) -> dict[str, str]:
+    """Which of the runs cannot fit into `free` bytes, by key, and why in words."""
+    known: dict[tuple, float] = {}
+    found = {}
+    for spec in specs:
+        sizes = (spec.dataset, spec.protocol, spec.model, spec.widths, spec.grid, spec.order, spec.batch_size, spec.optimizer)
+        if sizes not in known:
+            known[sizes] = needed(spec, task_of(spec, data_dir))
+        if known[sizes] > free:
+            found[spec.key] = f"it needs about {known[sizes] / 1e9:,.3g} GB of memory; {free / 1e9:.3g} GB are left here"
+    return found
+
+
+def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1, memory: float = math.inf) -> list[list[RunSpec]]:
+    """Group specs into stacks, the costliest first, none of which needs more than `memory` bytes unless a single run does.
 
     Runs of a stack are alike in all that `RunSpec.stack_key` names. They are on one dataset or on symbolic functions of the
     same points, and on one seed where that pays (`SEED_RUNS`). A group is cut where it would be too wide for memory or leave
@@ -91,7 +125,7 @@ def plan(specs: Sequence[RunSpec], data_dir: str = "", workers: int = 1) -> list
         task = task_of(group[0], data_dir)
         group[0].check_task(task)
         values = stack_values(group[:1], task)
-        most = max(1, min(STACK_RUNS, STACK_VALUES // values))
+        most = max(1, int(min(STACK_RUNS, STACK_VALUES // values, memory / needed(group[0], task))))
         parts = max(math.ceil(len(group) / most), min(len(group), math.ceil(workers / len(groups))))
         size = math.ceil(len(group) / parts)
         cost = group[0].epochs * math.ceil(len(task.x_train) / group[0].batch_size) * values

@@ -1,52 +1,225 @@
-"""The store of records, one JSON file per run, and the table of records."""
+"""The store of records, one JSON file per run, and the table of records.
 
+A file has three lines: the run's fields and figures, its curves, and the SHA-256 of the two lines before.
+"""
+
+import hashlib
 import json
+import logging
 import math
 import os
-from collections.abc import Sequence
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pandas
 
 from kanbefair.errors import InputError
-from kanbefair.folders import writable
-from kanbefair.specs import RunSpec
+from kanbefair.sweep.identity import Identity
+from kanbefair.sweep.index import Index, signature
 
-UNTABLED = ("curves", "train_seconds", "run_seconds")
-"""Entries of a record that tables leave out: times differ from one run to the next."""
+UNTABLED = ("curves", "train_seconds", "run_seconds", "finished")
+"""Entries of a record that tables leave out: they differ from one run to the next."""
+NEEDED = ("domain", "metric", "outcome", "parameters", "device", "torch", "form", "processor", "finished")
+"""What every record says beside its identity."""
+DAMAGED = "damaged"
+"""The folder within a store for records that cannot be used."""
+CHUNK = 1000
+"""So many records are looked up at once."""
+LEFT_SECONDS = 3600
+"""A file that has been written for so long is left over from a process that was killed."""
+
+
+class Unusable(Exception):
+    """A record that cannot be used; the message says why."""
+
+
+Row = tuple[tuple[str, ...], tuple[object, ...]]
+"""The names and the values of a record's entries, but for `UNTABLED` ones."""
+
+
+@dataclass
+class Found:
+    """What a store has of some runs: the rows of records, and why records that are there cannot be used."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 class Store:
-    """One JSON file per run, named by the key of its spec; a file is there as a whole or not at all."""
+    """One JSON file per run, named by its record; a file is there as a whole or not at all.
+
+    A store that is finished can be read where nothing can be written. Raises `InputError` if `folder` is no folder.
+    """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = writable(Path(folder))
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"'{folder}' is no folder; choose another with out / --out")
+        self.index = Index(self.folder / "index.sqlite")
 
-    def path(self, key: str) -> Path:
-        """Where the record of `key` lies."""
-        return self.folder / key[:2] / f"{key}.json"
+    def path(self, record: str) -> str:
+        """Where the record of that name lies."""
+        return f"{self.folder}/{record[:2]}/{record}.json"
 
-    def read(self, key: str) -> dict | None:
-        """The record of `key`, or None if there is none."""
+    def read(self, identity: Identity) -> dict | None:
+        """The whole record of a run, None if there is none. Raises `InputError` if it cannot be used."""
+        path = self.path(identity.record)
         try:
-            return json.loads(self.path(key).read_text())
+            lines = _lines(path)
+            return _checked(lines[0], identity) | {"curves": json.loads(lines[1])}
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise InputError(f"{self.path(key)} is damaged; delete it and run again") from None
+        except (Unusable, OSError) as error:
+            raise InputError(f"'{path}' cannot be used: {error}; run its sweep again") from None
 
-    def write(self, record: dict) -> None:
-        """Store a record under its key, replacing an older one."""
-        path = self.path(record["key"])
-        path.parent.mkdir(exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}.tmp")
-        fresh.write_text(json.dumps(_plain(record)))
-        os.replace(fresh, path)
+    def curves(self, record: str) -> dict:
+        """The curves of a record that a table names. Raises `InputError` if there is none that can be used."""
+        try:
+            return json.loads(_lines(self.path(record))[1])
+        except (Unusable, OSError) as error:
+            raise InputError(f"'{self.path(record)}' cannot be used: {error}; run its sweep again") from None
 
-    def missing(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
-        """The specs, each once, that have no record yet."""
-        once = {spec.key: spec for spec in specs}
-        return [spec for key, spec in once.items() if not self.path(key).exists()]
+    def look(self, identities: Sequence[Identity]) -> Found:
+        """What there is of these runs. Every record is read and checked whose file has changed since it was last read."""
+        found = Found()
+        for start in range(0, len(identities), CHUNK):
+            fresh = []
+            wanted = {identity.record: identity for identity in identities[start : start + CHUNK]}
+            known = self.index.read(list(wanted))
+            for record, identity in wanted.items():
+                path = self.path(record)
+                try:
+                    state = signature(path)
+                    before, row = known.get(record, ("", ""))
+                    if before != state:
+                        row = _lines(path)[0]
+                        fresh.append((record, state, row))
+                    found.rows[record] = row_of(_checked(row, identity))
+                except FileNotFoundError:
+                    continue
+                except (Unusable, OSError) as error:
+                    found.damaged[record] = str(error)
+            if fresh:
+                self.index.keep(row for row in fresh if row[0] not in found.damaged)
+        return found
+
+    def set_aside(self, damaged: dict[str, str]) -> None:
+        """Move records that cannot be used to the folder `DAMAGED`, and name them all with the reason (`Found.damaged`).
+
+        Raises `InputError` if that cannot be done.
+        """
+        if not damaged:
+            return
+        words = "\n".join(f"{self.path(record)}: {why}" for record, why in damaged.items())
+        logging.getLogger("kanbefair").warning(
+            "%d records cannot be used; they are moved to '%s', and their runs are trained again:\n%s",
+            len(damaged),
+            self.folder / DAMAGED,
+            words,
+        )
+        for record in damaged:
+            try:
+                (self.folder / DAMAGED).mkdir(exist_ok=True)
+                place = tempfile.mkdtemp(dir=self.folder / DAMAGED, prefix=f"{record}-")
+                os.replace(self.path(record), f"{place}/{record}.json")
+            except OSError as error:
+                raise InputError(f"'{self.path(record)}' cannot be used, nor moved ({error.strerror}); delete it") from None
+
+    def write(self, identity: Identity, record: dict) -> None:
+        """Store the record of a run, replacing an older one. Raises `InputError` if that cannot be done."""
+        own = record | identity.as_dict() | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
+        curves = own.pop("curves", {})
+        body = f'{{"run": {json.dumps(_plain(own))},\n"curves": {json.dumps(_plain(curves))},\n'.encode()
+        path = Path(self.path(identity.record))
+        fresh = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+                fresh = file.name
+                file.write(body + _seal(body))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, path)
+        except BaseException as error:
+            if fresh is not None:
+                with suppress(OSError):
+                    os.unlink(fresh)
+            if not isinstance(error, OSError):
+                raise
+            raise InputError(
+                f"cannot write '{path}' ({error.strerror}); make room or choose another folder with out / --out, "
+                f"and call again: what is finished is kept"
+            ) from None
+
+    def tidy(self) -> None:
+        """Delete what processes that were killed while they wrote have left."""
+        for path in self.folder.glob("??/*.tmp"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                    path.unlink()
+
+
+def _seal(body: bytes) -> bytes:
+    """The last line of a record: the checksum of the lines before."""
+    return f'"sha256": "{hashlib.sha256(body).hexdigest()}"}}\n'.encode()
+
+
+def _lines(path: str) -> tuple[str, str]:
+    """The JSON of the row and that of the curves in the file of a record. Raises `Unusable` if it is not as it was written."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except IsADirectoryError:
+        raise Unusable("it is a folder") from None
+    if not content:
+        raise Unusable("it is empty")
+    end = content.rfind(b"\n", 0, -1) + 1
+    body, last = content[:end], content[end:]
+    if last != _seal(body):
+        raise Unusable("its content does not have its checksum")
+    row, curves, _ = body.decode().split("\n")
+    return row.removeprefix('{"run": ').removesuffix(","), curves.removeprefix('"curves": ').removesuffix(",")
+
+
+def _checked(row: str, identity: Identity) -> dict:
+    """The row of a record as a dictionary. Raises `Unusable` if it is not that of the run."""
+    values = json.loads(row)
+    own = identity.as_dict()
+    for name, value in own.items():
+        if values.get(name) != value:
+            raise Unusable(f"it is of another run: its {name} is {values.get(name)!r}, not {value!r}")
+    fields = identity.spec.as_dict()
+    if json.dumps({name: values.get(name) for name in fields}) != json.dumps(fields):
+        raise Unusable("it is of another run: its fields are not those of its key")
+    if missing := [name for name in NEEDED if name not in values]:
+        raise Unusable(f"it has no '{missing[0]}'")
+    return values
+
+
+def row_of(values: dict) -> Row:
+    """The row of a record for a table; lists are joined: widths "10_10", groups "0 1 | 2 3"."""
+    kept = {sys.intern(name): value for name, value in values.items() if name not in UNTABLED}
+    return _same(tuple(kept)), tuple(map(_cell, kept.values()))
+
+
+@cache
+def _same(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names`, the very same tuple for equal ones, so that many rows share it."""
+    return names
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(entry, list | tuple) for entry in value)
+        value = " | ".join(" ".join(map(str, entry)) for entry in value) if nested else "_".join(map(str, value))
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _plain(value: object) -> object:
@@ -60,11 +233,17 @@ def _plain(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def table(records: Sequence[dict]) -> pandas.DataFrame:
+def table(records: Iterable[dict]) -> pandas.DataFrame:
     """Records as a tidy table: a row per run, a column per field, curves and times left out, widths as "10_10"."""
-    rows = []
-    for record in records:
-        row = {name: value for name, value in record.items() if name not in UNTABLED}
-        row |= {name: "_".join(map(str, value)) for name, value in row.items() if isinstance(value, list | tuple)}
-        rows.append(row)
-    return pandas.DataFrame(rows)
+    return table_of(map(row_of, records))
+
+
+def table_of(rows: Iterable[Row]) -> pandas.DataFrame:
+    """Rows as a table, with the columns of all of them."""
+    rows = list(rows)
+    columns: dict[str, list] = {name: [] for names in dict.fromkeys(names for names, _ in rows) for name in names}
+    places = {names: [names.index(name) if name in names else None for name in columns] for names in {n for n, _ in rows}}
+    for names, values in rows:
+        for column, place in zip(columns.values(), places[names], strict=True):
+            column.append(math.nan if place is None else values[place])
+    return pandas.DataFrame(columns)

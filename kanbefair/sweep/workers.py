@@ -1,55 +1,73 @@
 """Trains what is missing of a list of specs, on worker processes, with a progress bar."""
 
 import os
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas
 import torch
+from loky import cpu_count
 from tqdm.auto import tqdm
 
 from kanbefair import training
 from kanbefair.errors import InputError
-from kanbefair.folders import data_folder
+from kanbefair.folders import data_folder, writable
+from kanbefair.measure import one_thread
 from kanbefair.models import compiled
 from kanbefair.specs import RunSpec
-from kanbefair.sweep.stacks import plan, stack_task
-from kanbefair.sweep.store import Store, table
+from kanbefair.sweep import failed, memory, registered
+from kanbefair.sweep.failed import RunsFailed
+from kanbefair.sweep.identity import Identity, identify
+from kanbefair.sweep.pool import carry_out, in_words
+from kanbefair.sweep.stacks import forget, plan, stack_task, task_of, too_large
+from kanbefair.sweep.store import Found, Row, Store, row_of, table_of
 
-_epochs_done = None
-
-
-def _start_worker(counter: object, parent: int | None = None) -> None:
-    """Set up the process that trains; given a `parent`, it ends when that process has ended, however that came."""
-    global _epochs_done
-    _epochs_done = counter
-    torch.set_num_threads(1)
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+WORKERS_PER_CORE = 16
+"""More processes than that are taken for a mistake."""
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(2)
-    os._exit(1)
+class Interrupted(SystemExit, KeyboardInterrupt):
+    """A sweep was interrupted. It says so in one line, in a terminal and in a notebook."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [INTERRUPTED]
 
 
-def _run_stack(stack: Sequence[RunSpec], folder: str, data_dir: str, device: str) -> None:
-    store = Store(folder)
+INTERRUPTED = "interrupted: what is finished is kept; call it again to go on"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stack for a worker: its runs, where their records and data lie, what a user has registered, where to tell progress."""
+
+    stack: list[Identity]
+    runs: str
+    data_dir: str
+    device: str
+    own: dict[str, dict[str, object]]
+    progress: str
+
+
+def _train(job: Job) -> None:
+    """Train a stack and write its records."""
+    registered.restore(job.own)
+    specs = [identity.spec for identity in job.stack]
+    if identify(specs, job.data_dir) != job.stack:
+        raise InputError(
+            f"the data or the code of {specs[0].model} on {specs[0].dataset} have changed during the sweep; call it again"
+        )
+    store = Store(job.runs)
 
     def count() -> None:
-        with _epochs_done.get_lock():
-            _epochs_done.value += len(stack)
+        with open(job.progress, "ab") as file:
+            file.write(b"." * len(specs))
 
-    for record in training.train(stack, stack_task(stack, data_dir), device=device, on_epoch=count):
-        store.write(record)
-
-
-def _progress(total: int, label: str, show: bool) -> tqdm:
-    return tqdm(total=total, desc=label, unit="epoch", leave=False, disable=not show, smoothing=0.05)
+    records = training.train(specs, stack_task(specs, job.data_dir), device=job.device, on_epoch=count)
+    for identity, record in zip(job.stack, records, strict=True):
+        store.write(identity, record)
 
 
 def run(
@@ -73,24 +91,103 @@ def run(
         label: what the progress bar says.
         progress: whether there is one.
 
-    Datasets are loaded and checked before anything is trained. Interrupt it when you like: what is finished is kept, and the
-    next call goes on from there. Raises `InputError` for an unknown or missing dataset, device or folder.
+    Datasets are loaded, and all records read and checked, before anything is trained. A record that cannot be used is set
+    aside, and its run trained again. Interrupt it when you like: what is finished is kept, and the next call goes on from
+    there.
+
+    Raises `InputError` for an unknown or missing dataset, device or folder, and, when all others are done, `RunsFailed` if
+    some runs failed: for lack of memory, because of an error, or because a worker died twice.
     """
     store = Store(runs)
-    missing = store.missing(specs)
     workers = worker_count(workers, check_device(device))
-    if missing:
-        folder = str(data_folder(data_dir)) if data_dir else ""
-        compiled.prepare()
-        stacks = plan(missing, folder, workers)
-        arguments = [(stack, str(store.folder), folder, device) for stack in stacks]
-        counter = get_context("spawn").Value("q", 0)
-        total = sum(spec.total_epochs for spec in missing)
-        execute = _in_process if min(workers, len(stacks)) == 1 else _in_pool
-        with _progress(total, f"{label}: {len(missing)} runs in {len(stacks)} stacks", progress) as bar:
-            for _ in execute(arguments, counter, workers):
-                bar.update(counter.value - bar.n)
-    return table([store.read(spec.key) for spec in specs])
+    folder = _folder(data_dir)
+    forget()
+    wanted = identify(specs, folder)
+    found = store.look(wanted)
+    lacking = _without_row(wanted, found)
+    failures: dict[str, Row] = {}
+    if lacking:
+        writable(store.folder)
+        store.set_aside(found.damaged)
+        store.tidy()
+
+        def fail(identity: Identity, why: str) -> None:
+            failures[identity.record] = row_of(failed.row(identity, task_of(identity.spec, folder), why))
+
+        epochs = sum(own.spec.total_epochs for own in lacking)
+        with _bar(epochs, f"{label}: {len(lacking)} runs", progress) as bar:
+            try:
+                _train_all(lacking, store, folder, device, workers, fail, bar)
+            except KeyboardInterrupt:
+                print(INTERRUPTED, file=sys.stderr)
+                raise Interrupted(130) from None
+        found.rows |= store.look(lacking).rows
+    table = table_of(found.rows.get(own.record) or failures[own.record] for own in wanted)
+    if failures:
+        raise RunsFailed(table)
+    return table
+
+
+def missing(specs: Sequence[RunSpec], *, runs: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> list[Identity]:
+    """Those of the runs, each once, that have no usable record in the folder `runs`. Raises `InputError` as `run` does."""
+    wanted = identify(specs, _folder(data_dir))
+    return _without_row(wanted, Store(runs).look(wanted))
+
+
+def _without_row(wanted: Sequence[Identity], found: Found) -> list[Identity]:
+    return list({own.record: own for own in wanted if own.record not in found.rows}.values())
+
+
+def _folder(data_dir: str | os.PathLike | None) -> str:
+    return str(data_folder(data_dir)) if data_dir else ""
+
+
+def _train_all(
+    missing: Sequence[Identity],
+    store: Store,
+    data_dir: str,
+    device: str,
+    workers: int,
+    fail: Callable[[Identity, str], None],
+    bar: tqdm,
+) -> None:
+    """Train runs stack by stack, those that fit into memory only alone after all others. `fail` is told of what fails."""
+    compiled.prepare()
+    by_key = {own.spec.key: own for own in missing}
+    specs = [own.spec for own in missing]
+    free = memory.at_hand()
+    never = too_large(specs, data_dir, free)
+    for key, why in never.items():
+        fail(by_key[key], why)
+    alone = too_large(specs, data_dir, free / workers).keys() - never.keys()
+    together = [spec for spec in specs if spec.key not in alone and spec.key not in never]
+    with tempfile.TemporaryDirectory(prefix="kanbefair-") as told:
+        file = Path(told, "progress")
+        file.touch()
+
+        def jobs(stacks: Sequence[Sequence[RunSpec]]) -> list[Job]:
+            own = [[by_key[spec.key] for spec in stack] for stack in stacks]
+            return [
+                Job(stack, str(store.folder), data_dir, device, registered.entries(one.spec for one in stack), str(file))
+                for stack in own
+            ]
+
+        def fail_all(job: Job, why: str) -> None:
+            for own in job.stack:
+                fail(own, why)
+
+        rounds = [
+            (plan(together, data_dir, workers, memory=free / workers), workers),
+            (plan([spec for spec in specs if spec.key in alone], data_dir, memory=free), 1),
+        ]
+        for stacks, processes in rounds:
+            execute = _in_process if min(processes, len(stacks)) == 1 else carry_out
+            for _ in execute(_train, jobs(stacks), processes, fail_all):
+                bar.update(file.stat().st_size - bar.n)
+
+
+def _bar(total: int, label: str, show: bool) -> tqdm:
+    return tqdm(total=total, desc=label, unit="epoch", leave=False, disable=not show, smoothing=0.05)
 
 
 def check_device(device: str) -> str:
@@ -107,33 +204,26 @@ def check_device(device: str) -> str:
 
 
 def worker_count(workers: int | None, device: str) -> int:
-    """The number of worker processes that `workers` (None or 0: choose) means on `device`."""
-    if workers is not None and workers < 0:
-        raise InputError(f"workers is {workers}; give 0 for one per core, or a number above 0")
-    return workers or (1 if device.startswith("cuda") else len(os.sched_getaffinity(0)))
+    """The number of worker processes that `workers` (None or 0: choose) means on `device`.
+
+    Raises `InputError` if it is no number, below 0, or far above the number of cores.
+    """
+    most = WORKERS_PER_CORE * cpu_count()
+    if workers is not None and (type(workers) is not int or not 0 <= workers <= most):
+        raise InputError(f"workers is {workers!r}; give 0 for one per core, or a number up to {most} on this machine")
+    return workers or (1 if device.startswith("cuda") else cpu_count())
 
 
-def _in_process(arguments: Sequence[tuple], counter: object, workers: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    _start_worker(counter)
-    try:
-        for entry in arguments:
-            _run_stack(*entry)
+def _in_process(
+    work: Callable[[Job], None], jobs: Sequence[Job], workers: int, failed: Callable[[Job, str], None]
+) -> Iterator[None]:
+    """As `carry_out`, in this process, one after the other."""
+    with one_thread():
+        for job in jobs:
+            try:
+                work(job)
+            except InputError:
+                raise
+            except Exception as error:
+                failed(job, in_words(error))
             yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _in_pool(arguments: Sequence[tuple], counter: object, workers: int) -> Iterator[None]:
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(counter, os.getpid())) as pool:
-        pending = {pool.submit(_run_stack, *entry) for entry in arguments}
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-                yield
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

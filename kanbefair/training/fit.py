@@ -13,6 +13,7 @@ from kanbefair.specs import RunSpec
 from kanbefair.training.evaluation import evaluate, evaluation_block
 from kanbefair.training.history import History, best_epochs
 from kanbefair.training.optimizers import make_optimizer
+from kanbefair.training.outcome import DIVERGED, DONE
 from kanbefair.training.randomness import RandomStream
 from kanbefair.training.records import common_fields
 from kanbefair.training.stack import TrainingStack, stacked
@@ -97,7 +98,11 @@ def _record(
 ) -> dict:
     """What is kept of run number `run`; `on_train` are the training part's figures at some of the reported epochs."""
     diverged = float(history.diverged[run])
-    record = spec.as_dict() | {"key": spec.key, "diverged": None if math.isinf(diverged) else int(diverged)}
+    record = spec.as_dict() | {
+        "key": spec.key,
+        "outcome": DONE if math.isinf(diverged) else DIVERGED,
+        "diverged": None if math.isinf(diverged) else int(diverged),
+    }
     moments = history.moments(run)
     for moment, epoch in moments.items():
         if moment != "last":

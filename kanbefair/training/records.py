@@ -5,13 +5,14 @@ import torch
 from kanbefair.data import Task
 from kanbefair.models import Network, compiled, count
 from kanbefair.models.counting import COUNTS, live_parameters
-from kanbefair.provenance import processor, provenance
+from kanbefair.provenance import mkl_setting, processor, provenance
 
 
 def common_fields(network: Network, run: int, task: Task, device: str | torch.device) -> dict[str, object]:
     """The fields of run number `run`: task, counts, device, versions, and what its bits depend on.
 
-    `processor` is its name, `form` "compiled" or "plain" (which form of the spline layers was computed with), `threads` how
+    `processor` is its name, `capability` the vector instructions that PyTorch uses of it, `mkl` how matrix products round
+    (`provenance.mkl_setting`), `form` "compiled" or "plain" (which form of the spline layers was computed with), `threads` how
     many threads PyTorch had.
     """
     counts = count(network.shape(run))
@@ -27,6 +28,8 @@ def common_fields(network: Network, run: int, task: Task, device: str | torch.de
         "device": torch.cuda.get_device_name(device) if on_gpu else str(device),
         **provenance(),
         "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "mkl": mkl_setting(),
         "form": compiled.form(torch.device(device)),
         "threads": torch.get_num_threads(),
     }

@@ -11,7 +11,6 @@ from kanbefair.studies.ablation.answer import answer
 from kanbefair.studies.ablation.design import BASES, CHANGES, PUBLISHED_TOPS, SPLINE_MLPS, Try
 from kanbefair.studies.ablation.effects import RATIO, UNITS, differences, effects, mean_effect
 from kanbefair.sweep import Store
-from kanbefair.training.learned_splines import DrawnSpec
 
 __all__ = ["answer", "beside_tops", "budget_ratios", "claims", "effects", "read", "scores"]
 
@@ -96,14 +95,14 @@ def _claim(
     return {"claim": claim, "comparison": comparison, "on": on, "unit": unit, **estimate, "verdict": verdict}
 
 
-def read(specs: Sequence[DrawnSpec], runs: str | os.PathLike) -> pandas.DataFrame:
-    """The activations of trained runs from the folder of records, one row per point: dataset, model, layer, edge, x, y,
+def read(runs: pandas.DataFrame, folder: str | os.PathLike) -> pandas.DataFrame:
+    """The activations of the trained `runs` from the folder of records, one row per point: dataset, model, layer, edge, x, y,
     and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs."""
-    store = Store(runs)
+    store = Store(folder)
     rows = [
-        (spec.dataset, spec.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
-        for spec in specs
-        for layer in store.read(spec.key)["curves"]["activations"]
+        (run.dataset, run.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
+        for run in runs.itertuples()
+        for layer in store.curves(run.record)["activations"]
         for edge, ys in enumerate(layer["y"])
         for x, y in zip(layer["x"], ys, strict=True)
     ]

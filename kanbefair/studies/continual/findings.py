@@ -104,7 +104,7 @@ def pictures(best: pandas.DataFrame, networks: Sequence[str], method: str, runs:
     x = numpy.linspace(-1, 1, PICTURE_POINTS)
     own = best[(best["method"] == method) & best["network"].isin(networks)].drop_duplicates(["dataset", "network"])
     parts = []
-    for network, key in zip(own["network"], own["key"], strict=True):
-        for after, y in enumerate(store.read(key).get("curves", {}).get("picture", []), start=1):
+    for network, record in zip(own["network"], own["record"], strict=True):
+        for after, y in enumerate(store.curves(record).get("picture", []), start=1):
             parts.append(pandas.DataFrame({"network": network, "after": after, "x": x, "y": y}))
     return pandas.concat(parts, ignore_index=True)

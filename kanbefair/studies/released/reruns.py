@@ -21,6 +21,7 @@ from kanbefair import sweep
 from kanbefair.data.available import available
 from kanbefair.errors import exit_status
 from kanbefair.folders import PROJECT, writable
+from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
 from kanbefair.specs import RunSpec
 from kanbefair.studies.domains import design
@@ -57,6 +58,8 @@ COLUMNS = [
     "torch",
     "device",
     "run_seconds",
+    "data",
+    "results_version",
 ]
 """The columns of `reruns.csv.gz`."""
 
@@ -84,6 +87,12 @@ def keyed(rows: pandas.DataFrame) -> pandas.DataFrame:
     """
     rows = rows.assign(widths=rows["widths"].astype(str), protocol="published")
     return rows.assign(key=[released_rows.spec(row).key for row in rows.to_dict("records")])
+
+
+def still_valid(rows: pandas.DataFrame, wanted: Sequence[sweep.Identity]) -> pandas.Series:
+    """Which rows count as done: those of this results version, on the data that are here now or that are not here."""
+    data = rows["key"].map({own.spec.key: own.data for own in wanted})
+    return (rows["results_version"] == RESULTS_VERSION) & (data.isna() | (data == rows["data"]))
 
 
 def normalised(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -115,7 +124,9 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
     names = available([name for domain in DOMAINS for name in design.PAPER_DATASETS[domain]], data_dir)
     store = sweep.Store(out / "runs")
     known = keyed(pandas.read_csv(out / "reruns.csv.gz")) if (out / "reruns.csv.gz").is_file() else None
-    wanted = [spec for domain in DOMAINS for spec in specs(domain, names, released)]
+    wanted = sweep.identify([spec for domain in DOMAINS for spec in specs(domain, names, released)], data_dir)
+    if known is not None:
+        known = known[still_valid(known, wanted)]
     done = set() if known is None else set(known["key"])
     try:
         for domain in DOMAINS:
@@ -123,9 +134,9 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
             options = {"data_dir": data_dir, "device": device, "workers": workers, "label": domain}
             sweep.run(missing, runs=store.folder, **options)
     finally:
-        fresh = [record for spec in wanted if spec.key not in done and (record := store.read(spec.key))]
+        fresh = [record for own in wanted if own.spec.key not in done and (record := store.read(own))]
         table = sweep.table(fresh).assign(run_seconds=[record["run_seconds"] for record in fresh])
-        order = {spec.key: place for place, spec in enumerate(wanted)}
+        order = {own.spec.key: place for place, own in enumerate(wanted)}
         table = pandas.concat([part for part in (known, table) if part is not None and len(part)])
         table = table.sort_values("key", key=lambda keys: keys.map(order), kind="stable")
         write(table.reindex(columns=COLUMNS), out / "reruns.csv.gz")

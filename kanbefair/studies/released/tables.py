@@ -9,6 +9,7 @@ from kanbefair.report.shared_columns import (
     MODEL,
     OUTCOME,
     PROVENANCE,
+    RECORD,
     RUNS,
     SCORE,
     SPEC,
@@ -114,6 +115,8 @@ declare(
     named(COUNTS, "parameters", "flops", "flops_shared", "flops_local"),
     named(PROVENANCE, "commit", "torch", "device"),
     Column("run_seconds", "share of the run in the time of its stack, evaluations included", "seconds"),
+    named(RECORD, "data"),
+    Column("results_version", "version of what runs return, with which the row was made or to which it was carried over"),
 )
 declare("extended/{agreement,duplicates}", "a domain and model", DOMAIN, AGREEMENT)
 declare(

@@ -17,6 +17,7 @@ from kanbefair.training.continual.spec import ContinualSpec
 from kanbefair.training.continual.strategies import STRATEGIES, Ended
 from kanbefair.training.continual.task_rows import TaskRows
 from kanbefair.training.evaluation import evaluate, evaluation_block
+from kanbefair.training.outcome import DIVERGED, DONE
 from kanbefair.training.records import common_fields
 from kanbefair.training.stack import TrainingStack, stacked
 
@@ -115,9 +116,8 @@ def _records(
     tasks = range(len(measured))
     records = []
     for run, spec in enumerate(specs):
-        record = spec.as_dict() | {"key": spec.key, "stream_name": spec.stream_name}
-        if spec.groups is not None:
-            record["groups"] = " | ".join(" ".join(map(str, group)) for group in spec.groups)
+        outcome = DONE if all(row["test"][run].isfinite().all() for row in measured) else DIVERGED
+        record = spec.as_dict() | {"key": spec.key, "stream_name": spec.stream_name, "outcome": outcome}
         for part, matrix in matrices.items():
             record |= {f"{part}_{name}": _digits(value) for name, value in summary(matrix[run], metric).items()}
         record |= {f"test_{t + 1}_{i + 1}": _digits(matrices["test"][run, t, i]) for t in tasks for i in tasks}

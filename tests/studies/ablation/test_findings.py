@@ -7,13 +7,12 @@ import numpy
 import pandas
 import pytest
 from helpers import PLAIN_KAN as KAN
-from helpers import made_up_scores
+from helpers import kept, made_up_scores
 from scipy.stats import t as student
 
 from kanbefair.studies.ablation import findings
 from kanbefair.studies.ablation.design import Try
 from kanbefair.studies.ablation.effects import RATIO
-from kanbefair.sweep import Store
 from kanbefair.training.learned_splines import DrawnSpec
 
 BOTH = pytest.mark.parametrize("metric", ["accuracy", "mae"])
@@ -166,8 +165,10 @@ def test_learned_splines_are_read_point_by_point(tmp_path):
         {"layer": 1, "count": 7, "low": -0.5, "high": 0.75, "x": [-1.0, 1.0], "y": [[3.0, 4.0], [5.0, 6.0]]},
         {"layer": 2, "count": 8, "low": -0.25, "high": 1.0, "x": [-2.0, 2.0], "y": [[7.0, 9.0]]},
     ]
-    Store(tmp_path).write({"key": spec.key, "curves": {"activations": layers}})
-    table = findings.read([spec], tmp_path)
+    runs = pandas.DataFrame(
+        [{"dataset": "Digits", "model": "BSpline_MLP", "record": kept(tmp_path, spec, {"activations": layers})}]
+    )
+    table = findings.read(runs, tmp_path)
     assert set(table["dataset"]) == {"Digits"} and set(table["model"]) == {"BSpline_MLP"}
     assert table[["layer", "edge", "x", "y", "count", "low", "high"]].to_numpy().tolist() == [
         [1, 0, -1, 3, 7, -0.5, 0.75],

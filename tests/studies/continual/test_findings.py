@@ -4,11 +4,10 @@ import math
 
 import pandas
 import pytest
-from helpers import joined, stream_runs
+from helpers import joined, kept, spec, stream_runs
 
 from kanbefair.studies.continual import findings
 from kanbefair.studies.continual.design import Peak, Try
-from kanbefair.sweep import Store
 from kanbefair.training.continual.spec import ContinualSpec
 
 SPEC = ContinualSpec(dataset="Peaks_1d", stream="peaks", model="MLP", widths=(2,), seed=1)
@@ -108,17 +107,17 @@ def test_matrices_say_what_is_known_after_a_task_on_a_task():
 
 
 def test_pictures_are_those_of_the_first_seed_in_the_order_of_tasks(tmp_path):
-    store = Store(tmp_path)
-    keys = ["flat", "spline1", "spline2", "adam", "tanh", "unwanted"]
-    for number, key in enumerate(keys):
-        curves = {} if key == "flat" else {"curves": {"picture": [[number] * 200 + [number + 0.5], [-number] * 201]}}
-        store.write({"key": key} | curves)
+    names = ["flat", "spline1", "spline2", "adam", "tanh", "unwanted"]
+    pictures = [{"picture": [[number] * 200 + [number + 0.5], [-number] * 201]} for number in range(len(names))]
+    pictures[0] = {}
+    runs = [spec(seed=number) for number in range(len(names))]
+    flat, first, second, adam, tanh, unwanted = (kept(tmp_path, *own) for own in zip(runs, pictures, strict=True))
     best = joined(
-        stream_runs(key="flat", method="LBFGS", dataset="Peaks_2d"),
-        stream_runs(key=["spline1", "spline2"], method="LBFGS"),
-        stream_runs(key="adam", network="MLP tanh", method="Adam, reset"),
-        stream_runs(key="tanh", network="MLP tanh", method="LBFGS"),
-        stream_runs(key="unwanted", network="BSpline_MLP", method="LBFGS"),
+        stream_runs(record=flat, method="LBFGS", dataset="Peaks_2d"),
+        stream_runs(record=[first, second], method="LBFGS"),
+        stream_runs(record=adam, network="MLP tanh", method="Adam, reset"),
+        stream_runs(record=tanh, network="MLP tanh", method="LBFGS"),
+        stream_runs(record=unwanted, network="BSpline_MLP", method="LBFGS"),
     )
     found = findings.pictures(best, ["MLP tanh", "KAN"], "LBFGS", tmp_path)
     assert list(found.columns) == ["network", "after", "x", "y"] and len(found) == 4 * 201

@@ -1,0 +1,49 @@
+"""What a user has registered, for the workers: a network, a dataset or a strategy of a script or a notebook cell."""
+
+from collections.abc import Callable, Iterable
+
+from kanbefair.data import dataset, registry
+from kanbefair.models import counting, networks
+from kanbefair.specs import MODEL_FIELDS, REMOVABLE, RunSpec
+from kanbefair.sweep import own_code
+from kanbefair.training.continual.strategies import STRATEGIES
+
+REGISTRIES = {
+    "datasets": registry._DATASETS,
+    "networks": networks.FAMILIES,
+    "counters": counting.LAYER_COUNTERS,
+    "fields": MODEL_FIELDS,
+    "removable": REMOVABLE,
+    "strategies": STRATEGIES,
+}
+
+
+def names(spec: RunSpec) -> dict[str, str]:
+    """The names of what a run is made of, by registry."""
+    strategy = getattr(spec, "strategy", None)
+    of_model = dict.fromkeys(("networks", "counters", "fields", "removable"), spec.model)
+    return {"datasets": spec.dataset} | of_model | ({} if strategy is None else {"strategies": strategy})
+
+
+def code(spec: RunSpec) -> str | None:
+    """The digest of the user's own code in a run (`own_code.digest`), None if it is all this package's."""
+    own: list[Callable] = [dataset(spec.dataset).loader]
+    own += [REGISTRIES[kind][name] for kind, name in names(spec).items() if kind in ("networks", "counters", "strategies")]
+    return own_code.digest(own)
+
+
+def entries(specs: Iterable[RunSpec]) -> dict[str, dict[str, object]]:
+    """What the registries hold of a user's own for these runs, by registry and name."""
+    found: dict[str, dict[str, object]] = {}
+    for spec in specs:
+        if code(spec) is not None:
+            for kind, name in names(spec).items():
+                if name in REGISTRIES[kind]:
+                    found.setdefault(kind, {})[name] = REGISTRIES[kind][name]
+    return found
+
+
+def restore(found: dict[str, dict[str, object]]) -> None:
+    """Put `entries` of another process into the registries of this one."""
+    for kind, own in found.items():
+        REGISTRIES[kind].update(own)
