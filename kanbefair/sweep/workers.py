@@ -56,9 +56,8 @@ def _train(job: Job) -> None:
     registered.restore(job.own)
     specs = [identity.spec for identity in job.stack]
     if identify(specs, job.data_dir) != job.stack:
-        raise InputError(
-            f"the data or the code of {specs[0].model} on {specs[0].dataset} have changed during the sweep; call it again"
-        )
+        run = f"{specs[0].model} on {specs[0].dataset}"
+        raise InputError(f"the data or the code of {run} have changed since the sweep began; start it anew")
     store = Store(job.runs)
 
     def count() -> None:

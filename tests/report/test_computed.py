@@ -1,19 +1,27 @@
 import pandas
 import pytest
+import torch
 
 from kanbefair.models import compiled
-from kanbefair.provenance import processor
+from kanbefair.provenance import RESULTS_VERSION, mkl_setting, processor
 from kanbefair.report import computed
 from kanbefair.report.computed import Computed
 
-HOW = {"processor": "A", "form": "compiled", "threads": 1}
+HOW = {
+    "results_version": 1,
+    "processor": "A",
+    "capability": "AVX2",
+    "mkl": "default",
+    "form": "compiled",
+    "threads": 1,
+}
 RUNS = pandas.DataFrame([HOW | {"model": "KAN"}, HOW | {"model": "MLP", "processor": "B"}])
 PLAIN = pandas.DataFrame({"score": [1.0, 2.0]})
 
 
 def test_a_table_of_runs_says_it_at_its_end():
     table = computed.last(RUNS)
-    assert list(table) == ["model", "processor", "form", "threads"]
+    assert list(table) == ["model", *HOW]
     pandas.testing.assert_frame_equal(table[list(RUNS)], RUNS, check_dtype=False)
 
 
@@ -21,8 +29,8 @@ def test_runs_that_do_not_say_it_are_named(tmp_path):
     table = computed.last(pandas.concat([RUNS, PLAIN], ignore_index=True))
     assert table["threads"].tolist() == [1, 1, "unknown", "unknown"]
     assert table.to_csv(columns=computed.NAMES, index=False, float_format="%.8g").splitlines()[2:4] == [
-        "B,compiled,1",
-        "unknown,unknown,unknown",
+        "1,B,AVX2,default,compiled,1",
+        "unknown,unknown,unknown,unknown,unknown,unknown",
     ]
 
 
@@ -30,24 +38,42 @@ def test_what_was_made_of_runs_says_what_they_say():
     how = Computed()
     assert list(how.see(RUNS)) == ["model"]
     table = how.add(PLAIN)
-    assert list(table) == ["score", "processor", "form", "threads"]
-    assert table.drop(columns="score").drop_duplicates().to_numpy().tolist() == [["A | B", "compiled", "1"]]
+    assert list(table) == ["score", *HOW]
+    assert table.drop(columns="score").drop_duplicates().to_numpy().tolist() == [
+        ["1", "A | B", "AVX2", "default", "compiled", "1"]
+    ]
     again = Computed()
     again.see(table)
     again.see(PLAIN)
-    assert again.add(PLAIN).iloc[0].tolist() == [1.0, "A | B | unknown", "compiled | unknown", "1 | unknown"]
+    assert again.add(PLAIN).iloc[0].tolist() == [
+        1.0,
+        "1 | unknown",
+        "A | B | unknown",
+        "AVX2 | unknown",
+        "default | unknown",
+        "compiled | unknown",
+        "1 | unknown",
+    ]
 
 
 @pytest.mark.parametrize("form", ["compiled", "plain"])
 def test_what_was_made_of_no_runs_tells_of_this_process(monkeypatch, form):
     monkeypatch.setattr(compiled, "form", lambda device: form)
-    assert Computed().add(PLAIN).iloc[0].tolist() == [1.0, processor(), form, "1"]
+    assert Computed().add(PLAIN).iloc[0].to_dict() == {
+        "score": 1.0,
+        "results_version": str(RESULTS_VERSION),
+        "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "mkl": mkl_setting(),
+        "form": form,
+        "threads": "1",
+    }
 
 
 def test_what_is_written_anew_replaces_what_it_said_before():
     how = Computed()
     how.see(RUNS)
-    assert list(how.add(RUNS)) == ["model", "processor", "form", "threads"]
+    assert list(how.add(RUNS)) == ["model", *HOW]
     assert how.add(RUNS)["processor"].tolist() == ["A | B", "A | B"]
 
 

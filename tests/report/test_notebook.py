@@ -71,7 +71,7 @@ def test_a_section_trains_writes_reads_and_saves(tmp_path):
 
 
 def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path):
-    begun, how = begin(given(tmp_path)), ["processor", "form", "threads"]
+    begun, how = begin(given(tmp_path)), computed.NAMES
     runs = begun.train("runs", grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1))
     scores = begun.write("scores", runs[["model"]], [Column("model", "its name")])
     for name, returned in {"runs": runs, "scores": scores}.items():
