@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.specs import RunSpec
@@ -24,7 +25,7 @@ class Identity:
     data: str
     code: str | None = None
 
-    @property
+    @cached_property
     def record(self) -> str:
         """The name of the record: 16 hexadecimal digits."""
         text = f"{self.spec.key} {self.data} {self.code} {RESULTS_VERSION}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-TABLE = "CREATE TABLE IF NOT EXISTS rows (record TEXT PRIMARY KEY, signature TEXT, row TEXT, sha256 TEXT) WITHOUT ROWID"
+TABLE = "CREATE TABLE IF NOT EXISTS rows (record TEXT PRIMARY KEY, signature TEXT, names TEXT, cells TEXT, sha256 TEXT)"
 WAIT_SECONDS = 5
 
 
@@ -20,8 +20,8 @@ def signature(path: str) -> str:
     return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
-def _sum(record: str, signature: str, row: str) -> str:
-    return hashlib.sha256(f"{record} {signature} {row}".encode()).hexdigest()
+def _sum(*entries: str) -> str:
+    return hashlib.sha256("\n".join(entries).encode()).hexdigest()
 
 
 class Index:
@@ -30,8 +30,8 @@ class Index:
     def __init__(self, path: Path):
         self.path = path
 
-    def read(self, records: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """The signature and the row, as JSON, of those of `records` that are known."""
+    def read(self, records: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+        """The signature, names and cells (both as JSON) of the rows of those of `records` that are known."""
         if not self.path.is_file():
             return {}
         places = ",".join("?" * len(records))
@@ -44,11 +44,12 @@ class Index:
             with suppress(OSError):
                 self.path.unlink()
             return {}
-        return {record: (state, row) for record, state, row, own in found if own == _sum(record, state, row)}
+        return {record: (state, *row) for record, state, *row, own in found if own == _sum(record, state, *row)}
 
-    def keep(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Keep records with their signature and row."""
+    def keep(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """Keep records, each with its signature, and names and cells of its row as JSON."""
         with suppress(sqlite3.Error), closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS)) as base, base:
+            base.execute("PRAGMA page_size = 16384")  # some eight rows
             base.execute("PRAGMA synchronous = OFF")  # what is lost is made again
             base.execute(TABLE)
-            base.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", ((*row, _sum(*row)) for row in rows))
+            base.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)", ((*row, _sum(*row)) for row in rows))

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import numpy
 import pandas
 
 from kanbefair.errors import InputError
@@ -97,17 +98,19 @@ class Store:
                 path = self.path(record)
                 try:
                     state = signature(path)
-                    before, row = known.get(record, ("", ""))
-                    if before != state:
-                        row = _lines(path)[0]
-                        fresh.append((record, state, row))
-                    found.rows[record] = row_of(_checked(row, identity))
+                    before, *row = known.get(record, ("",))
+                    if before == state:
+                        names, cells = row
+                        found.rows[record] = _names(names), tuple(map(_same, json.loads(cells)))
+                    else:
+                        found.rows[record] = names, cells = row_of(_checked(_lines(path)[0], identity))
+                        fresh.append((record, state, json.dumps(names), json.dumps(cells)))
                 except FileNotFoundError:
                     continue
                 except (Unusable, OSError) as error:
                     found.damaged[record] = str(error)
             if fresh:
-                self.index.keep(row for row in fresh if row[0] not in found.damaged)
+                self.index.keep(fresh)
         return found
 
     def set_aside(self, damaged: dict[str, str]) -> None:
@@ -191,35 +194,43 @@ def _lines(path: str) -> tuple[str, str]:
 def _checked(row: str, identity: Identity) -> dict:
     """The row of a record as a dictionary. Raises `Unusable` if it is not that of the run."""
     values = json.loads(row)
-    own = identity.as_dict()
-    for name, value in own.items():
+    for name, value in ({"code": None} | identity.as_dict()).items():
         if values.get(name) != value:
             raise Unusable(f"it is of another run: its {name} is {values.get(name)!r}, not {value!r}")
-    fields = identity.spec.as_dict()
-    if json.dumps({name: values.get(name) for name in fields}) != json.dumps(fields):
+    if any(values.get(name) != _as_read(value) for name, value in identity.spec.as_dict().items()):
         raise Unusable("it is of another run: its fields are not those of its key")
     if missing := [name for name in NEEDED if name not in values]:
         raise Unusable(f"it has no '{missing[0]}'")
     return values
 
 
+def _as_read(value: object) -> object:
+    """A field of a spec as it is read from JSON."""
+    return json.loads(json.dumps(value)) if isinstance(value, tuple) else value
+
+
 def row_of(values: dict) -> Row:
     """The row of a record for a table; lists are joined: widths "10_10", groups "0 1 | 2 3"."""
-    kept = {sys.intern(name): value for name, value in values.items() if name not in UNTABLED}
-    return _same(tuple(kept)), tuple(map(_cell, kept.values()))
+    names = _names(json.dumps([name for name in values if name not in UNTABLED]))
+    return names, tuple(_same(_cell(values[name])) for name in names)
 
 
 @cache
-def _same(names: tuple[str, ...]) -> tuple[str, ...]:
-    """`names`, the very same tuple for equal ones, so that many rows share it."""
-    return names
+def _names(text: str) -> tuple[str, ...]:
+    """The names of a row, given as JSON; rows with equal names share them."""
+    return tuple(json.loads(text))
+
+
+def _same(cell: object) -> object:
+    """A cell; rows with equal texts share them."""
+    return sys.intern(cell) if type(cell) is str else cell
 
 
 def _cell(value: object) -> object:
     if isinstance(value, list | tuple):
         nested = any(isinstance(entry, list | tuple) for entry in value)
         value = " | ".join(" ".join(map(str, entry)) for entry in value) if nested else "_".join(map(str, value))
-    return sys.intern(value) if isinstance(value, str) else value
+    return value
 
 
 def _plain(value: object) -> object:
@@ -241,9 +252,11 @@ def table(records: Iterable[dict]) -> pandas.DataFrame:
 def table_of(rows: Iterable[Row]) -> pandas.DataFrame:
     """Rows as a table, with the columns of all of them."""
     rows = list(rows)
-    columns: dict[str, list] = {name: [] for names in dict.fromkeys(names for names, _ in rows) for name in names}
-    places = {names: [names.index(name) if name in names else None for name in columns] for names in {n for n, _ in rows}}
-    for names, values in rows:
-        for column, place in zip(columns.values(), places[names], strict=True):
-            column.append(math.nan if place is None else values[place])
-    return pandas.DataFrame(columns)
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, (names, _) in enumerate(rows):
+        places.setdefault(names, []).append(place)
+    columns = {name: numpy.full(len(rows), math.nan, dtype=object) for names in places for name in names}
+    for names, own in places.items():
+        for name, cells in zip(names, zip(*(rows[place][1] for place in own), strict=True), strict=True):
+            columns[name][own] = cells
+    return pandas.DataFrame({name: cells.tolist() for name, cells in columns.items()})

@@ -6,7 +6,7 @@ from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
 from kanbefair.provenance import processor
-from kanbefair.report import begin, plan
+from kanbefair.report import begin, computed, plan
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
