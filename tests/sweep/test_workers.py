@@ -1,10 +1,7 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+from dataclasses import replace
 
+import loky
 import pandas
 import pytest
 from helpers import TIMES, no_training, sweep_here, two_stacks
@@ -12,12 +9,13 @@ from helpers import TIMES, no_training, sweep_here, two_stacks
 from kanbefair import sweep
 from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec, grid
-from kanbefair.sweep import Store
+from kanbefair.sweep import memory, workers
 from kanbefair.training import ContinualSpec, DrawnSpec, fit
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The records of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json")}
 
 
 def test_a_second_sweep_trains_nothing_and_says_the_same(task, tmp_path):
@@ -78,7 +76,8 @@ def test_a_diverged_run_is_a_row_with_gaps(task, tmp_path):
 
 def without_times(folder):
     records = {name: json.loads(content) for name, content in files(folder).items()}
-    return {name: {k: v for k, v in record.items() if k not in TIMES} for name, record in records.items()}
+    own = {name: {k: v for k, v in record["run"].items() if k not in (*TIMES, "finished")} for name, record in records.items()}
+    return {name: (own[name], record["curves"]) for name, record in records.items()}
 
 
 def test_two_workers_find_what_one_process_finds(tmp_path):
@@ -90,28 +89,6 @@ def test_two_workers_find_what_one_process_finds(tmp_path):
     pooled = sweep.run(specs, runs=tmp_path / "two", workers=2, progress=False)
     pandas.testing.assert_frame_equal(alone, pooled)
     assert without_times(tmp_path / "one") == without_times(tmp_path / "two")
-
-
-def test_killed_in_the_middle_it_leaves_whole_records_and_goes_on(tmp_path):
-    program = f"""
-from kanbefair import sweep
-from kanbefair.specs import grid
-if __name__ == "__main__":
-    specs = grid(dataset="Special_jv", model="MLP", widths=[(n,) for n in range(2, 60)], epochs=3)
-    sweep.run(specs, runs={str(tmp_path / "runs")!r}, workers=1, progress=False)
-"""
-    (tmp_path / "program.py").write_text(program)
-    process = subprocess.Popen([sys.executable, tmp_path / "program.py"], stderr=subprocess.PIPE)
-    while process.poll() is None and len(list(tmp_path.glob("runs/*/*.json"))) < 3:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    specs = grid(dataset="Special_jv", model="MLP", widths=[(n,) for n in range(2, 60)], epochs=3)
-    store = Store(tmp_path / "runs")
-    done = [store.read(spec.key) for spec in specs if spec not in store.missing(specs)]
-    assert 3 <= len(done) < len(specs)
-    kept = [spec for spec in specs if store.read(spec.key)]
-    assert len(sweep_here(kept, tmp_path / "runs", train=no_training)) == len(kept)
 
 
 # ----- bad input, before anything is trained
@@ -140,9 +117,10 @@ def test_a_loss_that_does_not_fit_is_refused_before_anything_is_trained(task, tm
     assert files(tmp_path) == {}
 
 
-def test_workers_below_zero(task, tmp_path):
-    with pytest.raises(InputError, match="workers is -1; give 0 for one per core"):
-        sweep.run(two_stacks(), runs=tmp_path, workers=-1)
+@pytest.mark.parametrize("workers", [-1, 10**6, "2", 2.0, True])
+def test_numbers_of_workers_that_cannot_be(task, tmp_path, workers):
+    with pytest.raises(InputError, match=f"workers is {workers!r}; give 0 for one per core"):
+        sweep.run(two_stacks(), runs=tmp_path, workers=workers)
 
 
 def test_a_gpu_that_is_not_there(task, tmp_path, monkeypatch):
@@ -156,13 +134,13 @@ def test_a_gpu_that_is_not_there(task, tmp_path, monkeypatch):
 
 def test_worker_count(monkeypatch):
     assert sweep.worker_count(3, "cpu") == 3
-    assert sweep.worker_count(0, "cpu") == sweep.worker_count(None, "cpu") == len(os.sched_getaffinity(0))
+    assert sweep.worker_count(0, "cpu") == sweep.worker_count(None, "cpu") == loky.cpu_count()
     assert sweep.worker_count(None, "cuda") == 1
 
 
 def test_progress_is_shown_only_where_asked_for(task, tmp_path, capsys):
     sweep.run(two_stacks(), runs=tmp_path / "a", workers=1, label="toys")
-    assert "toys: 4 runs in 2 stacks" in capsys.readouterr().err
+    assert "toys: 4 runs" in capsys.readouterr().err
     sweep_here(two_stacks(), tmp_path / "b")
     assert capsys.readouterr().err == ""
 
@@ -179,8 +157,68 @@ def test_every_kind_of_run_is_trained_by_its_own_loop(tmp_path):
     table = sweep_here(specs, tmp_path)
     assert table["test_metric_last"].notna().tolist() == [True, True, False, False]
     assert table["test_forgetting"].notna().tolist() == [False, False, True, True]
-    records = [sweep.Store(tmp_path).read(spec.key) for spec in specs]
+    records = [sweep.Store(tmp_path).read(own) for own in sweep.identify(specs, "")]
     assert ["activations" in record["curves"] for record in records] == [False, True, False, False]
     assert [type(spec).from_dict(record).key for spec, record in zip(specs[:2], records, strict=False)] == [
         spec.key for spec in specs[:2]
     ]
+
+
+# ----- runs that fail
+
+
+def test_a_stack_that_fails_stops_no_other_and_is_a_row_that_says_why(task, tmp_path):
+    def failing(stack, *args, **options):
+        if stack[0].widths == (9,):
+            raise ZeroDivisionError("nothing is left")
+        return fit.train(stack, *args, **options)
+
+    with pytest.raises(sweep.RunsFailed) as told:
+        sweep_here(two_stacks(), tmp_path, train=failing)
+    assert str(told.value) == (
+        "2 of 4 runs failed, all others are done: MLP 9 on Toy and 1 more: ZeroDivisionError: nothing is left"
+    )
+    table = told.value.table
+    assert table["outcome"].tolist() == ["done", "done", "failed", "failed"]
+    assert table["message"].isna().tolist() == [True, True, False, False]
+    assert table["test_metric_last"].isna().tolist() == [False, False, True, True]
+    whole = sweep_here(two_stacks(), tmp_path)
+    counted = ["parameters", "flops", "flops_local", "domain", "metric", "train_rows", "record"]
+    pandas.testing.assert_frame_equal(table[counted], whole[counted])
+
+
+def test_runs_too_large_for_memory_are_refused_and_the_others_trained(task, tmp_path):
+    good = two_stacks()
+    large = grid(dataset="Toy", model=["MLP", "KAN"], widths=[(10**12,), (10**20, 10**20)])
+    with pytest.raises(sweep.RunsFailed, match=r"4 of 8 runs failed, .*needs about [\d,.e+]+ GB of memory; [\d.]+ GB are left"):
+        sweep_here([*large[:2], *good, *large[2:]], tmp_path)
+    assert len(files(tmp_path)) == len(good)
+
+
+def test_runs_that_fit_only_alone_are_trained_after_the_others(task, tmp_path, monkeypatch):
+    wide, small = grid(dataset="Toy", model="MLP", widths=[(90,), (3,)], epochs=1)
+    sizes = {spec.key: memory.needed(spec, sweep.task_of(spec, "")) for spec in (wide, small)}
+    monkeypatch.setattr(memory, "at_hand", lambda: 1.5 * sizes[wide.key])
+    order = []
+
+    def noting(work, jobs, workers, failed):
+        order.append((workers, [own.spec.widths for job in jobs for own in job.stack]))
+        yield from workers_here(work, jobs, workers, failed)
+
+    workers_here = workers._in_process
+    monkeypatch.setattr(workers, "_in_process", noting)
+    monkeypatch.setattr(workers, "carry_out", noting)
+    sweep.run([wide, small], runs=tmp_path, workers=2, progress=False)
+    assert order == [(2, [(3,)]), (1, [(90,)])]
+
+
+def test_the_memory_that_is_needed_grows_with_what_is_held():
+    task = sweep.task_of(RunSpec(dataset="Digits", model="MLP", widths=(8,)), "")
+    spec = RunSpec(dataset="Digits", model="MLP", widths=(8,))
+    values = 64 * 8 + 8 + 8 * 10 + 10
+    assert memory.needed(spec, task) == 4 * (8 * values + 4 * 128 * (64 + 8 + 10))
+    assert memory.needed(replace(spec, batch_size=1), task) < memory.needed(spec, task)
+    assert memory.needed(replace(spec, optimizer="lbfgs"), task) > memory.needed(spec, task)
+    kan = RunSpec(dataset="Digits", model="KAN", widths=(8,), grid=20)
+    assert memory.needed(kan, task) > 20 * memory.needed(spec, task)
+    assert 0 < memory.at_hand() < 2**50
