@@ -1,0 +1,133 @@
+"""What a user registers is known to the workers, wherever it was defined, and a change of it is another run."""
+
+import subprocess
+import sys
+
+import nbformat
+import pandas
+import papermill
+import pytest
+from helpers import no_training, sweep_here
+
+from kanbefair import data
+from kanbefair.data.task import make_task
+from kanbefair.specs import grid
+
+DEFINED = """
+import torch
+from torch import nn
+from kanbefair import register_dataset, register_model
+from kanbefair.data.task import feature_moments, make_task
+from kanbefair.models import LayerCount, Network
+from kanbefair.models.layers import Linear
+
+@register_dataset("Mine", domain="tabular")
+def mine(request):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 4, generator=g)
+    y = (x[:, 0] > 0).long()
+    return make_task("Mine", "tabular", request.protocol, (x[:48], y[:48]), (x[48:], y[48:]), moments=feature_moments)
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return {factor} * x.tanh()
+
+class Own(Network):
+    def layer(self, number):
+        linear = Linear(*self.widths[number : number + 2], stack=self.runs)
+        return [linear] if number == self.depth - 1 else [linear, Doubled()]
+
+def count_layer(shape, i, o, last):
+    return LayerCount(o * (i + 1), o * (i + 1), 2 * i * o, 2 * i * o, 2 * i * o)
+
+register_model("Own", Own, defaults={{}}, layer_count=count_layer)
+"""
+SWEEP = """
+from kanbefair import grid, run
+table = run(grid(dataset="Mine", model=["Own", "MLP"], widths=[(4,), (8,)], epochs=2), runs={runs!r}, workers={workers}, progress=False)
+table.to_json({table!r})
+"""
+
+
+def texts(folder, workers=2, factor=2):
+    here = {"runs": str(folder / "runs"), "table": str(folder / "table.json"), "workers": workers}
+    return DEFINED.format(factor=factor), SWEEP.format(**here)
+
+
+def carried_out(folder, *command):
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return pandas.read_json(folder / "table.json")
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """The table of one process."""
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "script.py").write_text("\n".join(texts(tmp_path / "alone", workers=1)))
+    return carried_out(tmp_path / "alone", "script.py")
+
+
+def test_from_a_script_without_a_guard_from_a_module_and_from_a_notebook(tmp_path, alone):
+    defined, swept = texts(tmp_path)
+    (tmp_path / "script.py").write_text(defined + swept)
+    pandas.testing.assert_frame_equal(carried_out(tmp_path, "script.py"), alone)
+    (tmp_path / "runs").rename(tmp_path / "runs of the script")
+    (tmp_path / "own_things.py").write_text(defined)
+    (tmp_path / "imports.py").write_text("import own_things\n" + swept)
+    pandas.testing.assert_frame_equal(carried_out(tmp_path, "imports.py"), alone)
+    (tmp_path / "runs").rename(tmp_path / "runs of the module")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(text) for text in (defined, swept)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "own.ipynb")
+    papermill.execute_notebook(tmp_path / "own.ipynb", None, progress_bar=False)
+    pandas.testing.assert_frame_equal(pandas.read_json(tmp_path / "table.json"), alone)
+
+
+def test_a_changed_layer_is_another_run_and_the_old_one_comes_back(tmp_path):
+    tables = []
+    for factor in (2, 3, 2):
+        (tmp_path / "script.py").write_text("\n".join(texts(tmp_path, workers=1, factor=factor)))
+        tables.append(carried_out(tmp_path, "script.py"))
+    first, changed, again = (table.set_index("model") for table in tables)
+    pandas.testing.assert_frame_equal(first, again)
+    assert (changed.loc["Own", "test_loss_last"] != first.loc["Own", "test_loss_last"]).all()
+    pandas.testing.assert_frame_equal(changed.loc["MLP"], first.loc["MLP"])
+    assert len(list((tmp_path / "runs").glob("*/*.json"))) == 2 + 2 + 2
+
+
+# ----- data
+
+
+def registered(toy, shuffled):
+    task = toy("classes", "fair")
+    x, y = task.x_train, task.y_train.flip(0) if shuffled else task.y_train
+    data.register("Own", domain="tabular")(
+        lambda request: make_task("Own", "tabular", "fair", (x, y), (task.x_test, task.y_test))
+    )
+
+
+def test_shuffled_labels_are_another_run(own_registries, toy, tmp_path):
+    specs = grid(dataset="Own", model="MLP", widths=(3,), epochs=2)
+    for shuffled in (False, True, False):
+        registered(toy, shuffled)
+        fresh = sweep_here(specs, tmp_path / f"fresh {shuffled}")
+        pandas.testing.assert_frame_equal(sweep_here(specs, tmp_path / "one"), fresh)
+    registered(toy, False)
+    sweep_here(specs, tmp_path / "one", train=no_training)
+
+
+def test_another_data_folder_is_another_run(tmp_path):
+    for name, flip in (("a", 0), ("b", 1)):
+        (tmp_path / name / "uci").mkdir(parents=True)
+        rows = "".join(
+            ",".join(str((r * k + r // 7) % 5) for k in range(1, 23)) + f",{'pe'[(r + flip * (r // 3)) % 2]}\n"
+            for r in range(200)
+        )
+        (tmp_path / name / "uci" / "73.csv").write_text(",".join(f"c{k}" for k in range(22)) + ",target\n" + rows)
+    specs = grid(dataset="Mushroom", model="MLP", widths=(3,), epochs=2)
+    for name in ("a", "b", "a"):
+        fresh = sweep_here(specs, tmp_path / f"fresh {name}", data_dir=tmp_path / name)
+        pandas.testing.assert_frame_equal(sweep_here(specs, tmp_path / "one", data_dir=tmp_path / name), fresh)
+    assert len(list((tmp_path / "one").glob("*/*.json"))) == 2
