@@ -44,7 +44,8 @@ register_model("Own", Own, defaults={{}}, layer_count=count_layer)
 """
 SWEEP = """
 from kanbefair import grid, run
-table = run(grid(dataset="Mine", model=["Own", "MLP"], widths=[(4,), (8,)], epochs=2), runs={runs!r}, workers={workers}, progress=False)
+specs = grid(dataset="Mine", model=["Own", "MLP"], widths=[(4,), (8,)], epochs=2)
+table = run(specs, runs={runs!r}, workers={workers}, progress=False)
 table.to_json({table!r})
 """
 
@@ -102,10 +103,9 @@ def test_a_changed_layer_is_another_run_and_the_old_one_comes_back(tmp_path):
 
 def registered(toy, shuffled):
     task = toy("classes", "fair")
-    x, y = task.x_train, task.y_train.flip(0) if shuffled else task.y_train
-    data.register("Own", domain="tabular")(
-        lambda request: make_task("Own", "tabular", "fair", (x, y), (task.x_test, task.y_test))
-    )
+    train = task.x_train, task.y_train.flip(0) if shuffled else task.y_train
+    test = (task.x_test, task.y_test)
+    data.register("Own", domain="tabular")(lambda request: make_task("Own", "tabular", "fair", train, test))
 
 
 def test_shuffled_labels_are_another_run(own_registries, toy, tmp_path):
@@ -119,13 +119,12 @@ def test_shuffled_labels_are_another_run(own_registries, toy, tmp_path):
 
 
 def test_another_data_folder_is_another_run(tmp_path):
+    header = ",".join(f"c{k}" for k in range(22)) + ",target\n"
+    inputs = [",".join(str((row * k + row // 7) % 5) for k in range(1, 23)) for row in range(200)]
     for name, flip in (("a", 0), ("b", 1)):
         (tmp_path / name / "uci").mkdir(parents=True)
-        rows = "".join(
-            ",".join(str((r * k + r // 7) % 5) for k in range(1, 23)) + f",{'pe'[(r + flip * (r // 3)) % 2]}\n"
-            for r in range(200)
-        )
-        (tmp_path / name / "uci" / "73.csv").write_text(",".join(f"c{k}" for k in range(22)) + ",target\n" + rows)
+        rows = [f"{values},{'pe'[(row + flip * (row // 3)) % 2]}\n" for row, values in enumerate(inputs)]
+        (tmp_path / name / "uci" / "73.csv").write_text(header + "".join(rows))
     specs = grid(dataset="Mushroom", model="MLP", widths=(3,), epochs=2)
     for name in ("a", "b", "a"):
         fresh = sweep_here(specs, tmp_path / f"fresh {name}", data_dir=tmp_path / name)

@@ -49,7 +49,8 @@ def run(data_dir: str = "", *, workers: int = 0, rows: int = ROWS, out: Path = r
             first = drawn[differs].iloc[0]
             raise InputError(
                 f"{differs.sum()} of {len(drawn)} rows return another {name}, such as {first['model']} {first['widths']} on "
-                f"{first['dataset']}: {was[differs][0]:.8g} then, {now[differs][0]:.8g} now; call kanbefair.studies.released.reruns"
+                f"{first['dataset']}: {was[differs][0]:.8g} then, {now[differs][0]:.8g} now; train all again with "
+                f"kanbefair.studies.released.reruns"
             )
     identities = sweep.identify([released_rows.spec(row) for row in here.to_dict("records")], data_dir)
     table.loc[here.index, "data"] = [own.data for own in identities]
