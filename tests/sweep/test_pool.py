@@ -25,7 +25,7 @@ def all_of(work, jobs, workers=2):
 
 
 def workers_of(process=None):
-    return [child for child in psutil.Process(process).children(recursive=True) if "loky" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process(process).children(recursive=True) if "popen_loky" in " ".join(child.cmdline())]
 
 
 def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(tmp_path, caplog):
