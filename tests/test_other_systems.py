@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import ROOT
 
 IMPORT = """
 import importlib, pathlib, pkgutil, types
@@ -42,8 +43,9 @@ kanbefair.models.library.sys = types.SimpleNamespace(platform="win32")
     ),
 }
 TRAIN = """
+import sys
 specs = kanbefair.grid(dataset="Special_jv", model=["KAN", "MLP"], widths=(3,), epochs=2)
-table = kanbefair.run(specs, runs="runs", workers=1, progress=False)
+table = kanbefair.run(specs, runs=sys.argv[1], workers=1, progress=False)
 assert list(table.epochs) == [2, 2] and (table.form == "plain").all()
 """
 
@@ -54,8 +56,8 @@ def test_without_what_other_systems_lack_it_imports_and_trains_after_one_sentenc
     environment = {name: value for name, value in os.environ.items() if name not in ("KANBEFAIR_FUSED", "CXX")}
     environment |= {"KANBEFAIR_CACHE": str(tmp_path / "cache"), "PATH": str(tmp_path)}
     said_by_filelock = "ignore:only soft file lock is available"  # of a Linux without fcntl
-    command = [sys.executable, "-W", said_by_filelock, "-c", program + TRAIN]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-W", said_by_filelock, "-c", program + TRAIN, tmp_path / "runs"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (sentence,) = done.stderr.splitlines()
     assert "plain form" in sentence and words in sentence
