@@ -31,6 +31,7 @@ pathlib.Path.read_text = read_text
     "Windows": (
         """
 import os, sys
+import psutil  # its part for Linux needs what is taken away next
 sys.modules["fcntl"] = sys.modules["resource"] = None
 del os.sched_getaffinity
 """
@@ -46,6 +47,7 @@ TRAIN = """
 import sys
 specs = kanbefair.grid(dataset="Special_jv", model=["KAN", "MLP"], widths=(3,), epochs=2)
 table = kanbefair.run(specs, runs=sys.argv[1], workers=1, progress=False)
+assert kanbefair.sweep.worker_count(None, "cpu") >= 1
 assert list(table.epochs) == [2, 2] and (table.form == "plain").all()
 """
 
