@@ -13,6 +13,9 @@ from kanbefair.errors import InputError
 
 MOST = 2**31 - 1
 """The largest whole number, where nothing else is said."""
+WHOLE = (int, numpy.integer)
+NUMBER = (float, numpy.floating, *WHOLE)
+LISTS = (list, tuple, range, numpy.ndarray)
 
 
 def refusal(name: str, value: object, allowed: str) -> InputError:
@@ -22,7 +25,7 @@ def refusal(name: str, value: object, allowed: str) -> InputError:
 
 def whole(name: str, value: object, least: int = 1, most: int = MOST) -> int:
     """A whole number from `least` to `most`."""
-    whole = isinstance(value, int | numpy.integer) and not isinstance(value, bool)
+    whole = isinstance(value, WHOLE) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
         raise refusal(name, value, f"a whole number of at least {least} and at most {most:,}")
     return int(value)
@@ -30,10 +33,10 @@ def whole(name: str, value: object, least: int = 1, most: int = MOST) -> int:
 
 def number(name: str, value: object, allowed: str = "a finite number") -> float:
     """A finite number; −0 is 0."""
-    if not isinstance(value, int | float | numpy.integer | numpy.floating) or isinstance(value, bool):
+    if not isinstance(value, NUMBER) or isinstance(value, bool):
         raise refusal(name, value, allowed)
     try:
-        plain = float(str(value)) if isinstance(value, numpy.floating) else float(value)
+        plain = float(str(value) if isinstance(value, numpy.floating) else value)
     except OverflowError:
         plain = math.inf
     if not math.isfinite(plain):
@@ -82,6 +85,18 @@ def named(name: str, value: object) -> str:
 
 def several(name: str, value: object, check: Callable[[str, object], object], what: str) -> tuple:
     """A list, tuple, range or array, each entry of which passes `check` under the name `what`."""
-    if not isinstance(value, list | tuple | range | numpy.ndarray) or getattr(value, "ndim", 1) == 0:
+    if not isinstance(value, LISTS) or getattr(value, "ndim", 1) == 0:
         raise refusal(name, value, "a list or a tuple")
-    return tuple(check(what, entry) for entry in value)
+    return tuple([check(what, entry) for entry in value])
+
+
+def names(name: str, value: object) -> tuple[str, ...]:
+    """Names, each once, in a list or in a text with blanks or commas between them; a text may hold none."""
+    allowed = "names, in a list or in a text with blanks or commas between them"
+    found = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(entry, str) and entry.strip() for entry in found):
+        raise refusal(name, value, allowed)
+    for entry in found:
+        if found.count(entry) > 1:
+            raise InputError(f"{name} holds '{entry}' twice; name it once")
+    return tuple(found)
