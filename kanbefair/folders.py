@@ -19,9 +19,16 @@ PROJECT = project_folder()
 
 
 def cache_folder() -> Path:
-    """`KANBEFAIR_CACHE`, else `kanbefair` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair")).expanduser()
+    """`KANBEFAIR_CACHE`, else `kanbefair` in the user's cache folder.
+
+    Raises `InputError` if it lies in a home folder and there is none.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(os.environ.get("KANBEFAIR_CACHE") or Path(base, "kanbefair"))
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise InputError(f"there is no home folder for '{folder}'; name a folder in KANBEFAIR_CACHE") from None
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:

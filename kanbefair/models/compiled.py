@@ -2,39 +2,23 @@
 
 The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's
 shape and the values alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is
-shared. Where there is no compiler, `prepare()` is False after one notice, and the layers take their plain form.
+shared. Where they cannot be built (`library`), `prepare()` is False after one notice, and the layers take their plain form.
 
 Environment: KANBEFAIR_FUSED=0 turns the operators off; the library is kept in KANBEFAIR_CACHE, else
 XDG_CACHE_HOME/kanbefair, else ~/.cache/kanbefair.
 """
 
 import contextlib
-import fcntl
-import hashlib
 import logging
 import os
-import platform
-import shutil
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from kanbefair.folders import cache_folder
-from kanbefair.provenance import processor, processor_facts
+from kanbefair.models import library
 
-SOURCES = Path(__file__).parent / "csrc"
-FLAGS = (
-    "-O3",
-    "-march=native",
-    "-std=c++17",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fno-strict-aliasing",
-)
 MAX_ORDER = 5
 MAX_INTERVALS = 254
 SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
@@ -43,54 +27,17 @@ SHORTCUTS = {None: 0, "identity": 1, "silu": 2}
 _turned_off = False
 
 
-def _key() -> str:
-    native = [processor_facts().get(name, "") for name in ("flags", "Features", "CPU part")]  # what -march=native reads
-    content = [torch.__version__, *platform.libc_ver(), processor(), *native, *FLAGS, os.environ.get("CXX", "")]
-    content += [path.name + path.read_text() for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".cpp")]
-    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
-
-
-def _build(target: Path) -> None:
-    """Compile the operators into the file `target`."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    from torch.utils import cpp_extension
-
-    folder = target.with_suffix(".build")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    cpp_extension.load(
-        "kanbefair_fused",
-        [str(path) for path in sorted(SOURCES.glob("*.cpp"))],
-        extra_cflags=list(FLAGS),
-        build_directory=str(folder),
-        is_python_module=False,
-    )
-    (folder / "kanbefair_fused.so").replace(target)
-    shutil.rmtree(folder)
-
-
 @cache
 def _load() -> bool:
     if os.environ.get("KANBEFAIR_FUSED") == "0":
         return False
     try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"fused-{_key()}.so"
-        with (folder / "fused.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if target.exists():
-                torch.ops.load_library(target)
-            else:
-                _build(target)
-        return True
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        logging.getLogger("kanbefair").warning(
-            "spline layers take their slower plain form, as the compiled one cannot be built: %s", reason
-        )
+        library.load()
+    except library.NoLibrary as error:
+        logging.getLogger("kanbefair").warning("training takes its slower plain form: %s", error)
         os.environ["KANBEFAIR_FUSED"] = "0"  # worker processes need not try, and say, the same
         return False
+    return True
 
 
 def prepare() -> bool:

@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kanbefair.errors import choose
+from kanbefair.errors import InputError, choose
 from kanbefair.models import compiled
 from kanbefair.models.layers import Layer
+from kanbefair.specs import MODEL_FIELDS, REMOVABLE
+from kanbefair.values import named, several, truth, whole
 
 ACTIVATION_FLOPS = {
     "zero": 0,
@@ -81,13 +83,35 @@ LAYER_COUNTERS: dict[str, Callable[[Shape, int, int, bool], LayerCount]] = {}
 """How one layer (shape, inputs, outputs, is it the last) of each registered family counts."""
 
 
+def check(shape: Shape) -> None:
+    """Raise `InputError` unless `shape` names a registered family and holds all that it reads."""
+    choose("family", shape.family, LAYER_COUNTERS)
+    if len(several("widths", shape.widths, whole, "layer width")) < 2:
+        raise InputError(f"widths is {list(shape.widths)}; give at least the number of inputs and the number of outputs")
+    for name, default in MODEL_FIELDS[shape.family].items():
+        value = getattr(shape, name)
+        if value is None and default is not None and name != "grid_range":
+            raise InputError(f"{shape.family} needs '{name}'; give it, as in {name}={default!r}")
+        if name in ("grid", "order"):
+            whole(name, value)
+        elif name in ("activation", "shortcut"):
+            choose(name, value, ACTIVATION_FLOPS)
+        elif name == "batch_norm":
+            truth(name, value)
+    if shape.vocabulary is not None:
+        whole("vocabulary", shape.vocabulary)
+    for part in several("without", shape.without, named, "part to leave out"):
+        choose("part to leave out", part, REMOVABLE[shape.family])
+
+
 def count(shape: Shape) -> LayerCount:
-    """All five counts of a network.
+    """All five counts of a network. Raises `InputError` for a shape that lacks what its family reads.
 
     >>> count(Shape(family="MLP", widths=(784, 10, 10, 10), activation="relu")).flops
     16110
     """
-    counter = LAYER_COUNTERS[choose("family", shape.family, LAYER_COUNTERS)]
+    check(shape)
+    counter = LAYER_COUNTERS[shape.family]
     pairs = list(zip(shape.widths, shape.widths[1:], strict=False))
     layers = [counter(shape, i, o, number == len(pairs)) for number, (i, o) in enumerate(pairs, start=1)]
     return sum(layers[1:], start=layers[0])

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 from kanbefair.data import Task
 from kanbefair.errors import InputError, choose
-from kanbefair.models.counting import LAYER_COUNTERS, LayerCount, Shape, count
+from kanbefair.models.counting import LAYER_COUNTERS, LayerCount, Shape, check, count
 from kanbefair.models.layers import Layer, MeanEmbedding
 from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, REMOVABLE, RunSpec
 
@@ -161,5 +161,7 @@ def build(specs: Sequence[RunSpec], task: Task) -> Network:
 
 
 def network(shape: Shape) -> Network:
-    """A single network of the given shape, drawn from PyTorch's global generator."""
-    return FAMILIES[choose("model", shape.family, FAMILIES)]([shape], single=True)
+    """A single network of the given shape, drawn from PyTorch's global generator. Raises `InputError` as `count` does."""
+    family = FAMILIES[choose("model", shape.family, FAMILIES)]
+    check(shape)
+    return family([shape], single=True)

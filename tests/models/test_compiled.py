@@ -196,9 +196,11 @@ def test_what_the_operator_cannot_do_is_left_to_the_plain_form():
 
 
 PROGRAM = """
+import os
 import torch
 from kanbefair.models import compiled
 print(compiled.prepare(), compiled.prepare(), compiled.usable(torch.zeros(2, 3), torch.zeros(1, 3, 8, 4), 5, 3))
+print(os.environ["KANBEFAIR_FUSED"])  # workers do not try again
 """
 
 
@@ -209,5 +211,6 @@ def test_without_a_compiler_there_is_one_notice(tmp_path, change, said):
         environment if "KANBEFAIR_FUSED" in change else {k: v for k, v in environment.items() if k != "KANBEFAIR_FUSED"}
     )
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"] * 3
+    assert done.stdout.split() == ["False"] * 3 + ["0"]
     assert done.stderr.count("plain form") == said and len(done.stderr.splitlines()) == said
+    assert done.stderr.count("no C++ compiler 'no-such-compiler' on PATH") == said

@@ -72,9 +72,11 @@ def test_a_network_of_a_shape_has_that_shape(family):
     assert network(torch.zeros(4, 5)).shape == (4, 2)
 
 
-def test_a_network_of_an_unknown_family():
+def test_a_network_of_an_unknown_family_or_without_its_fields():
     with pytest.raises(InputError, match="unknown model 'KAM'; did you mean 'KAN'"):
         models.network(models.Shape(family="KAM", widths=(5, 3, 2)))
+    with pytest.raises(InputError, match="KAN needs 'grid'; give it, as in grid=5"):
+        models.network(models.Shape(family="KAN", widths=(5, 3, 2)))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
