@@ -2,6 +2,7 @@ import gzip
 import io
 import logging
 import os
+import re
 import shutil
 import struct
 import tarfile
@@ -12,9 +13,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from kanbefair import data
-from kanbefair.data import files
+from kanbefair.data import files, image_files, image_sets, tabular
 from kanbefair.data.files import appearing, check_content, check_first, fetch, fetch_archive, reading, require, unpack
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
@@ -256,6 +258,22 @@ def test_every_address_of_the_loaders_is_https():
     sources = list(Path(data.__file__).parent.glob("*.py"))
     assert len(sources) > 10
     assert [source.name for source in sources if "http://" in source.read_text()] == []
+
+
+def test_the_docs_say_how_the_files_of_each_set_are_checked():
+    docs = (ROOT / "docs" / "protocol.md").read_text().partition("### Downloads")[2].partition("\n## ")[0]
+    listed = {name: row for row in docs.splitlines() if row.startswith("| the ") for name in re.findall(r"[\w-]+", row)}
+    by_hand = {"IMDb", "Titanic"}
+    families = {name for name in data.names() if data.dataset(name).pattern}
+    alike = {"AG_NEWS_test"}
+    missing = set(data.names(embedded=False)) - listed.keys() - by_hand - families - alike
+    assert missing == set()
+    first = {name for name, row in listed.items() if row.startswith("| the SHA-256 of its first download")}
+    known = {name for name, row in listed.items() if row.startswith("| the SHA-256 of a copy")}
+    for name in tabular.UCI:
+        assert name in (known if tabular.TABLES[name].uci in tabular.UCI_SUMS else first)
+    for name, images in image_sets.IMAGES.items():
+        assert (name in known) == (images.folder in image_files.CONTENT)
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("gztar", "tar.gz"), ("zip", "zip")])
