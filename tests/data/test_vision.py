@@ -16,7 +16,8 @@ from PIL import Image
 from torchvision import transforms
 
 from kanbefair import data
-from kanbefair.data import files, image_files, image_sets, vision
+from kanbefair.data import files as downloads
+from kanbefair.data import image_files, image_sets, vision
 from kanbefair.data.task import validation_split
 from kanbefair.errors import InputError
 
@@ -268,11 +269,11 @@ def test_a_missing_set_is_downloaded_and_laid_out_as_torchvision_has_it(name, ro
             shutil.move(shutil.make_archive(str(path.with_name("made")), kind, base, source.member), path)
         return True
 
-    monkeypatch.setattr(files, "_save", save)
+    monkeypatch.setattr(downloads, "_save", save)
     with pytest.raises(InputError, match=rf"{folder}' is missing and the download failed .*md5 hash"):
         data.load(name, root)
     assert list(root.iterdir()) == [] and len(asked) == 1
-    monkeypatch.setattr(files, "check_sum", lambda path, checksum: None)
+    monkeypatch.setattr(downloads, "check_sum", lambda path, checksum: None)
     if folder in image_files.CONTENT:
         with pytest.raises(InputError, match=r"the 4 files 'raw/\*-ubyte' are not those that this package was tested with"):
             data.load(name, root)
@@ -308,8 +309,8 @@ def test_checksums_are_those_that_torchvision_states():
 def test_the_files_at_hand_have_the_known_content(folder, tmp_path):
     (tmp_path / "raw").mkdir()
     for packed in (DATA / folder / "raw").glob("*.gz"):
-        files.unpack(packed, tmp_path / "raw")
-    files.check_content(tmp_path, *image_files.CONTENT[folder])
+        downloads.unpack(packed, tmp_path / "raw")
+    downloads.check_content(tmp_path, *image_files.CONTENT[folder])
 
 
 def test_principal_components_come_from_the_rows_trained_on(root):
