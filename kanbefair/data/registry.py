@@ -129,5 +129,5 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
     except Exception as error:
         raise LoaderError(f"{loader} fails ({reason(error)}); mend it and register it again") from error
     if not isinstance(task, Task):
-        raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a kanbefair.data.Task")
+        raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a Task, which make_task builds")
     return task
