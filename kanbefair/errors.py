@@ -9,6 +9,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message says what, what is allowed and what to do."""
 
 
+NOT_IN_NAMES = '/\\:*?"<>|'
+"""Characters that file names do not have on every system."""
+
+
 def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command line and return its exit status: 2 for bad input, of which only the sentence is printed."""
     try:
@@ -17,6 +21,34 @@ def exit_status(work: Callable[[], object]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def reason(error: Exception) -> str:
+    """The error's kind and message on one line of at most 300 characters; the end of a long one tells the cause."""
+    text = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return text if len(text) <= 300 else f"{text[:95]} [...] {text[-195:]}"
+
+
+def _place(thing: object) -> tuple[str, str]:
+    """The module and the name under which a class or a function is defined."""
+    return getattr(thing, "__module__", None) or "", getattr(thing, "__qualname__", "")
+
+
+def check_name(what: str, name: object, before: object, now: object) -> None:
+    """Raise `InputError` if the class or function `now` cannot be registered as the `what` called `name`.
+
+    A name is a text that can be part of a file's name. `before` is what has the name, None if nothing has. It gives way to
+    `now`, as a cell of a notebook is run again, but not if it comes with this package.
+    """
+    fits = isinstance(name, str) and name.isprintable() and not set(name) & set(NOT_IN_NAMES)
+    if not (fits and name and name == name.strip(" .")):
+        raise InputError(
+            f"{what} {name!r} cannot be registered; its name must be a text without any of {' '.join(NOT_IN_NAMES)} "
+            f"and without blanks or dots at its ends"
+        )
+    shipped = _place(before)[0].startswith(f"{__package__}.")
+    if shipped and (now is before or _place(now) != _place(before)):
+        raise InputError(f"{what} '{name}' comes with {__package__} and is not replaced; register yours under another name")
 
 
 def choose(what: str, value: object, allowed: Iterable[str]) -> str:

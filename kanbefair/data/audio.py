@@ -82,7 +82,7 @@ def _check_count(what: str, found: int, known: int) -> None:
 
 SPEECH_COMMANDS = "SpeechCommands/speech_commands_v0.02"
 SPEECH_COMMANDS_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
-SPEECH_COMMANDS_CHECKSUM = "md5:6b74f3901214cb2c2934e98196829835"
+SPEECH_COMMANDS_CHECKSUM = "sha256:af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
 SPEECH_COMMANDS_CLIPS = {"training": 84_843, "validation": 9_981, "testing": 11_005}
 COMMANDS = (
     "backward",
@@ -193,6 +193,7 @@ def urban_sound(request: Request) -> Task:
 
 
 FSDD_ADDRESS = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
+FSDD_CONTENT = ("recordings/*.wav", "04e1baae96c6a26e39c623f2b01d0182ddae627ba0ac02a3cdc17ba2af99fd9b")
 FSDD_CLIPS = 3_000
 FSDD_TEST_INDICES = 5
 """The publisher's test part: the recordings of each speaker and digit with an index below this."""
@@ -209,7 +210,7 @@ def fsdd(request: Request) -> Task:
     """
 
     def download(path: Path) -> None:
-        fetch_archive(FSDD_ADDRESS, path.parent, "free-spoken-digit-dataset-1.0.10")
+        fetch_archive(FSDD_ADDRESS, path.parent, "free-spoken-digit-dataset-1.0.10", content=FSDD_CONTENT)
 
     hint = f"unpack {FSDD_ADDRESS} and put its folder 'recordings' there"
     folder = require(request, "free-spoken-digit-dataset/recordings", download=download, hint=hint)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 
 from kanbefair.data.files import offline
-from kanbefair.data.registry import dataset, load
+from kanbefair.data.registry import LoaderError, dataset, load
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
@@ -18,7 +18,8 @@ def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, p
     fails. It is not enough that a file exists, since it may be cut short: of files that are there and damaged a logged
     warning tells. What was loaded is in the tensor cache, so that it loads fast when it is used.
 
-    Raises `InputError` for an unknown name, an unknown protocol or a data folder that does not exist.
+    Raises `InputError` for an unknown name, an unknown protocol, a data folder that does not exist, and a loader that is
+    wrong.
     """
     names = list(dict.fromkeys(names))
     choose("protocol", protocol, PROTOCOLS)
@@ -31,6 +32,8 @@ def available(names: Iterable[str], data_dir: str | os.PathLike | None = None, p
             with offline():
                 load(name, folder, protocol=protocol)
             found.append(name)
+        except LoaderError:
+            raise
         except InputError as error:
             if " is missing" not in str(error):
                 logging.getLogger("kanbefair").warning("left out: %s", error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kanbefair.data.task import Task
-from kanbefair.errors import choose
+from kanbefair.errors import InputError, check_name, choose, reason
 from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
 
@@ -43,17 +43,32 @@ class Dataset:
     pattern: str | None = None
 
 
+class LoaderError(InputError):
+    """A dataset's loader fails or returns no `Task`."""
+
+
 _DATASETS: dict[str, Dataset] = {}
 
 
 def register(*names: str, domain: str, embedded: bool = False, pattern: str | None = None) -> Callable:
     """A decorator for a loader `Request -> Task`, which `load` then finds under each of `names`.
 
-    The other arguments are those of `Dataset`. Raises `InputError` for an unknown domain.
+    The other arguments are those of `Dataset`. A loader takes the place of an earlier one of the same name. Raises
+    `InputError` for an unknown domain, a pattern that is not one, a name that cannot be part of a file's name
+    (`check_name`), and one that a dataset or a family of this package has.
     """
     choose("domain", domain, DOMAINS)
+    if not names:
+        raise InputError("a dataset is registered without a name; give it one, as in register('Mine', domain='tabular')")
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise InputError(f"pattern {pattern!r} is no regular expression ({error})") from None
 
     def add(loader: Callable[[Request], Task]) -> Callable[[Request], Task]:
+        for name in names:
+            known = _find(name)
+            check_name("dataset", name, known and known.loader, loader)
         for name in names:
             _DATASETS[name] = Dataset(name, domain, embedded, loader, pattern)
         return loader
@@ -74,15 +89,20 @@ def names(domain: str | None = None, embedded: bool | None = None) -> list[str]:
     ]
 
 
+def _find(name: object) -> Dataset | None:
+    """The dataset called `name`, else that member of the first family that has one of this name, else None."""
+    if not isinstance(name, str):
+        return None
+    families = (entry for entry in _DATASETS.values() if entry.pattern and re.fullmatch(entry.pattern, name))
+    return _DATASETS.get(name) or next((replace(family, name=name) for family in families), None)
+
+
 def dataset(name: str) -> Dataset:
     """The registered dataset `name`, which may be a member of a family.
 
     Raises `InputError` that offers the nearest name if there is none.
     """
-    for family in _DATASETS.values():
-        if family.pattern and re.fullmatch(family.pattern, name):
-            return replace(family, name=name)
-    return _DATASETS[choose("dataset", name, _DATASETS)]
+    return _find(name) or _DATASETS[choose("dataset", name, _DATASETS)]
 
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:
@@ -93,8 +113,21 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
     and scaling and coding use the rows that are trained on. `seed` matters where the paper draws the data from the
     run's seed: for symbolic functions under `published`.
 
-    Raises `InputError` for an unknown name or protocol, a missing data folder, and missing or damaged files.
+    Raises `InputError` for an unknown name or protocol, a missing data folder, and missing or damaged files, and
+    `LoaderError`, which is one, if the loader itself is wrong.
     """
     entry = dataset(name)
     choose("protocol", protocol, PROTOCOLS)
-    return entry.loader(Request(name, protocol, seed, data_folder(data_dir)))
+    if data_dir in PROTOCOLS and not Path(data_dir).is_dir():
+        raise InputError(f"data folder '{data_dir}' does not exist; did you mean protocol='{data_dir}'?")
+    request = Request(name, protocol, seed, data_folder(data_dir))
+    loader = f"dataset '{name}': its loader {getattr(entry.loader, '__qualname__', entry.loader)}"
+    try:
+        task = entry.loader(request)
+    except InputError:
+        raise
+    except Exception as error:
+        raise LoaderError(f"{loader} fails ({reason(error)}); mend it and register it again") from error
+    if not isinstance(task, Task):
+        raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a Task, which make_task builds")
+    return task

@@ -3,7 +3,7 @@
 docs/protocol.md, Datasets, says how the paper's files preprocess and split them.
 """
 
-import os
+import json
 import string
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +17,9 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from kanbefair.data.bean_gaps import complete_beans
-from kanbefair.data.files import reading, require
+from kanbefair.data.files import appearing, check_first, check_sum, fetch, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
 from kanbefair.data.tensor_cache import cached
@@ -71,6 +70,22 @@ TABLES = {
 }
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
+UCI_ADDRESS = "https://archive.ics.uci.edu/api/dataset"
+"""Where the UCI repository describes its sets."""
+UCI_SUMS = {
+    1: "sha256:50126af5ea3554ef637579b40f120be68e26aaa1d354df1e1f0e90775f629b44",
+    2: "sha256:82682cd3606b1c0592975abff21db758baed235950a2a9c02931c56f1b8157ee",
+    94: "sha256:34fe4a44df6f6ec5ce99711e0ee89f76692118ba56cfa0e3ee9bfc58cf6bddab",
+    159: "sha256:0d762a483f7a616d9d773c6b2f9bb487505bf852dc2c48df8773f63600ece94a",
+    186: "sha256:2895396422be3e597a390756bd4f3c85b904543e490b7dcf4fcd8b04f3d4c40a",
+    222: "sha256:1ae070f431c41d2cc27ebd0e9039409a7fb880d3b1044046f622a266db4c89be",
+    350: "sha256:b6baa641b247781a4fb49540db25f0c0399adbee89756b8a315ac23aa191e961",
+    545: "sha256:4c8c6d315d071ca9d78ca32cde0b5072d37b2f9f06fa9acc1fd6540ab738f3c3",
+    602: "sha256:23036ba7ef1886ee59ae56b96b376f856c011588a7a3bf241f8095abb310b5c4",
+    697: "sha256:11d98915ed5b60361afe44408480aa45f42be6f55be7dda62275ac5695caa495",
+}
+"""The checksums of the tables that this package was tested with, as they are saved here, by their number."""
+
 VERSION = 1
 """Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
@@ -79,16 +94,22 @@ ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
 
 
 def _download_uci(number: int, path: Path) -> None:
-    """Save UCI set `number` as the CSV file `path`, target last. The file appears when it is complete."""
-    from ucimlrepo import fetch_ucirepo
+    """Save UCI set `number` as the CSV file `path`, target last. The file appears when it is complete.
 
-    with tqdm(total=1, desc=f"UCI dataset {number}", unit="table") as bar:
-        data = fetch_ucirepo(id=number).data
-        bar.update()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    pandas.concat([data.features, data.targets], axis=1).to_csv(part, index=False)
-    os.replace(part, path)
+    The repository says by JSON where the set's own table is and which of its columns are inputs and targets. Raises
+    `OSError` as `fetch` does, and if the file is not the known or the first one; other answers raise what reading them does.
+    """
+    with appearing(path) as part:
+        about, table = part.with_name("about.json"), part.with_name("data.csv")
+        fetch(f"{UCI_ADDRESS}?id={number}", about)
+        known = json.loads(about.read_bytes())["data"]
+        fetch(known["data_url"], table)
+        columns = [column["name"] for role in ("Feature", "Target") for column in known["variables"] if column["role"] == role]
+        pandas.read_csv(table)[columns].to_csv(part, index=False)
+        if number in UCI_SUMS:
+            check_sum(part, UCI_SUMS[number])
+        else:
+            check_first(part, path.with_name(f"{path.name}.sha256"))
 
 
 def _texts(column: pandas.Series, request: Request) -> pandas.Series:
@@ -161,7 +182,7 @@ def _load(request: Request, path: Path) -> Task:
 
 @register(*UCI, domain="tabular")
 def uci(request: Request) -> Task:
-    """A UCI set from `uci/<id>.csv` (header row, target last), which ucimlrepo downloads if it is missing.
+    """A UCI set from `uci/<id>.csv` (header row, target last), which is downloaded if it is missing.
 
     Both protocols split by the paper's rule (`index_split`) and number the classes by first appearance in the file.
     `published` codes texts and scales with all rows, test rows included, as the paper's files do. `fair` does so with

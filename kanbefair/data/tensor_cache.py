@@ -2,38 +2,75 @@
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from kanbefair.data.files import reason
+from kanbefair.data.files import appearing
 from kanbefair.data.registry import Request
-from kanbefair.errors import InputError
+from kanbefair.errors import reason
 from kanbefair.folders import cache_folder
 
-
-def _identity(request: Request, sources: Iterable[Path], version: int) -> str:
-    """A digest of the preprocessing's version and of each source file's relative path, size and time of change."""
-    files = (file for s in sources for file in ([s] if s.is_file() else sorted(p for p in s.rglob("*") if p.is_file())))
-    stats = [(os.path.relpath(f, request.data_dir), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(json.dumps([version, stats]).encode()).hexdigest()
+_log = logging.getLogger("kanbefair")
 
 
-def _write(path: Path, tensors: dict[str, Tensor], identity: str) -> None:
+@cache
+def _tell_once(notice: str) -> None:
+    _log.warning(notice)
+
+
+def _stamp(file: Path) -> list[int]:
+    """What changes with a file's content: its size and two times of change, of which nobody can set back the second."""
+    found = file.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _identity(request: Request, files: Iterable[Path], version: int, said_of: Callable[[Path], object]) -> str:
+    """A digest of the preprocessing's version and, for each source file, of its relative path and what is `said_of` it."""
+    facts = [(os.path.relpath(file, request.data_dir), said_of(file)) for file in files]
+    return hashlib.sha256(json.dumps([version, facts]).encode()).hexdigest()
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of all names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.numpy())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What a cache file says of itself, and its tensors.
+
+    Raises `OSError` or `SafetensorError` if it cannot be read or the tensors do not have the checksum that it states.
+    """
+    with safe_open(path, "pt") as file:
+        about = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file cannot be iterated
+    if about.get("checksum") != _checksum(tensors):
+        raise OSError("its tensors do not have the checksum that it states")
+    return about, tensors
+
+
+def _write(path: Path, tensors: dict[str, Tensor], **about: str) -> None:
     """Put the tensors in the file `path`, complete or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"identity": identity})
-        os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with appearing(path) as part:
+        part.touch()
+        mode = part.stat().st_mode
+        save_file(tensors, part, metadata=about | {"checksum": _checksum(tensors)})
+        part.chmod(mode)  # the library leaves it readable by its owner alone
 
 
 def cached(
@@ -47,26 +84,36 @@ def cached(
     """The tensors that `build` makes of a dataset's files, read from the cache if nothing has changed.
 
     `sources` are the files, or folders of files, that `build` reads; `version` is the number of the preprocessing.
-    The cached tensors are used while `version` and each source's path, size and time of change stay the same.
-    Otherwise `build` is called and its tensors replace the cached ones. If it raises, the cache stays as it was.
+    The cached tensors are used while `version` and each source's path and content stay the same. Contents are read only
+    if a file's size or one of its times has changed. Otherwise `build` is called and its tensors replace the cached ones.
+    If it raises, the cache stays as it was.
 
     The folder `tensors` of the cache has one safetensors file per dataset and protocol. With `both_protocols` the
     tensors are the same under both, and there is one file per dataset.
 
-    Raises `InputError` if the cache cannot be written.
+    Of a damaged or altered cache, whose tensors are made anew, and of one that cannot be written a logged warning tells.
     """
-    identity = _identity(request, sources, version)
+    files = [file for s in sources for file in ([s] if s.is_file() else sorted(p for p in s.rglob("*") if p.is_file()))]
     protocol = "both" if both_protocols else request.protocol
     path = cache_folder() / "tensors" / f"{request.name}-{protocol}.safetensors"
-    with suppress(OSError, SafetensorError), safe_open(path, "pt") as file:
-        if (file.metadata() or {}).get("identity") == identity:
-            return load_file(path)
-    tensors = {name: tensor.contiguous() for name, tensor in build().items()}
+    about, tensors = {}, {}
+    if os.path.isfile(path):
+        try:
+            about, tensors = _read(path)
+        except (OSError, SafetensorError) as error:
+            _tell_once(f"{request.name}: the cached tensors '{path}' are not used and are made anew ({reason(error)})")
+    stamp = _identity(request, files, version, _stamp)
+    if about.get("stamp") == stamp:
+        return tensors
+    content = _identity(request, files, version, _sha256)
+    if about.get("content") != content:
+        tensors = {name: tensor.contiguous() for name, tensor in build().items()}
     try:
-        _write(path, tensors, identity)
+        _write(path, tensors, stamp=stamp, content=content)
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{request.name}: the cache '{path.parent}' cannot be written ({reason(error)}); "
+        _tell_once(
+            f"the cache '{path.parent}' cannot be written ({getattr(error, 'strerror', None) or error}), and datasets are "
+            f"prepared anew at each start; "
             f"name another folder in the environment variable KANBEFAIR_CACHE"
-        ) from error
+        )
     return tensors

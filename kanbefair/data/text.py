@@ -82,6 +82,7 @@ class TextFile:
 AG_NEWS_ADDRESS = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
 COLA_ADDRESS = "https://nyu-mll.github.io/CoLA/cola_public_1.1.zip"
 COLA_CHECKSUM = "md5:9f6d88c3558ec424cd9d66ea03589aba"
+COLA_CONTENT = ("raw/*.tsv", "2725862d538a0c77dca6aa5607519a7da80975f4893b4751d332274f23ed8fa2")
 
 AG_NEWS = {
     part: TextFile(
@@ -91,11 +92,11 @@ AG_NEWS = {
         label=0,
         text=slice(1, 3),
         classes=("1", "2", "3", "4"),
-        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", f"md5:{md5}"),
+        download=(f"{AG_NEWS_ADDRESS}/{part}.csv", checksum),
     )
-    for part, rows, md5 in (
-        ("train", 120_000, "b1a00f826fdfbd249f79597b59e1dc12"),
-        ("test", 7_600, "d52ea96a97a2d943681189a97654912d"),
+    for part, rows, checksum in (
+        ("train", 120_000, "md5:b1a00f826fdfbd249f79597b59e1dc12"),
+        ("test", 7_600, "sha256:521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699"),
     )
 }
 COLA = {
@@ -228,7 +229,7 @@ def cola(request: Request) -> Task:
     """
 
     def download(path: Path) -> None:
-        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_CHECKSUM)
+        fetch_archive(COLA_ADDRESS, request.data_dir / "CoLA", "cola_public", COLA_CHECKSUM, COLA_CONTENT)
 
     hint = f"unpack {COLA_ADDRESS} and put its files in 'raw' there"
     paths = {part: require(request, source.path, download=download, hint=hint) for part, source in COLA.items()}

@@ -1,11 +1,10 @@
 """Image datasets: scikit-learn's digits, which ship with it, and the paper's sets (docs/protocol.md, Datasets).
 
-torchvision reads and downloads the paper's sets, except Tiny ImageNet. Images are flattened channel by channel. Grey
+torchvision reads the paper's sets, except Tiny ImageNet. Images are flattened channel by channel. Grey
 ones come normalised as float32, colour ones as uint8 with the mean and the standard deviation to normalise them with.
 """
 
 import gzip
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import fetch_archive, reading, require
+from kanbefair.data.files import appearing, check_content, fetch, fetch_archive, reading, require, unpack
+from kanbefair.data.image_files import CONTENT, SOURCES
 from kanbefair.data.image_sets import IMAGES, Images
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, make_task, overall_moments, validation_split
@@ -43,17 +43,15 @@ VERSION = 1
 """Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
 
-def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[tuple[object, int]]:
+def _tiny_imagenet(root: Path, split: str) -> Iterable[tuple[object, int]]:
     """PIL images and class numbers of one part of Tiny ImageNet, a set that torchvision does not know.
 
     It lies in the folder `root` as its publisher packs it. `train` has a folder for each class. `val`, which is the
-    test part, has one folder and a list of classes. `download` fetches it first.
+    test part, has one folder and a list of classes.
     """
     from torchvision.datasets.folder import default_loader
 
     folder = root / "tiny-imagenet-200"
-    if download:
-        fetch_archive("https://cs231n.stanford.edu/tiny-imagenet-200.zip", folder, "tiny-imagenet-200")
     classes = sorted(path.name for path in (folder / "train").iterdir())
     if split == "train":
         found = [(path, name) for name in classes for path in sorted((folder / "train" / name).rglob("*.JPEG"))]
@@ -63,25 +61,28 @@ def _tiny_imagenet(root: Path, split: str, download: bool = False) -> Iterable[t
     return ((default_loader(path), classes.index(name)) for path, name in found)
 
 
-def _open(known: Images, path: Path, options: dict[str, object], **more: object) -> Iterable[tuple[object, int]]:
-    """PIL images and class numbers of one part, chosen by `options`, of the set in the folder `path`.
-
-    `more` are further options, such as `download=True`.
-    """
+def _open(known: Images, path: Path, options: dict[str, object]) -> Iterable[tuple[object, int]]:
+    """PIL images and class numbers of one part, chosen by `options`, of the set in the folder `path`."""
     if known.kind == "TinyImageNet":
-        return _tiny_imagenet(path.parent, **options, **more)
+        return _tiny_imagenet(path.parent, **options)
     from torchvision import datasets
 
-    return getattr(datasets, known.kind)(path if known.kind == "SVHN" else path.parent, **options, **more)
+    return getattr(datasets, known.kind)(path if known.kind == "SVHN" else path.parent, **options)
 
 
 def _download(known: Images, path: Path) -> None:
-    """Let torchvision download both parts. The folder `path` appears when both are there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as root:
-        for options in (known.train, known.test):
-            _open(known, Path(root, path.name), options, download=True)
-        os.replace(Path(root, path.name), path)
+    """Download the set's files and unpack them. The folder `path` appears when all are there; `OSError` if they are wrong."""
+    with appearing(path) as folder:
+        for source in SOURCES[known.folder]:
+            if source.member is None:
+                fetch(source.address, folder / source.place, source.checksum)
+            else:
+                fetch_archive(source.address, folder / source.place, source.member, source.checksum)
+        for packed in folder.glob("raw/*.gz"):
+            unpack(packed, packed.parent)
+            packed.unlink()
+        if known.folder in CONTENT:
+            check_content(folder, *CONTENT[known.folder])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from kanbefair.data import Task
-from kanbefair.errors import InputError, choose
+from kanbefair.errors import InputError, check_name, choose
 from kanbefair.models.counting import LAYER_COUNTERS, LayerCount, Shape, check, count
 from kanbefair.models.layers import Layer, MeanEmbedding
 from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, REMOVABLE, RunSpec
@@ -128,8 +128,10 @@ def register(
         layer_count: counts one of its layers from (shape, inputs, outputs, is it the last).
         removable: the parts that a spec's `without` may name.
 
-    Raises `InputError` for a default that is no field of a spec.
+    A family takes the place of an earlier one of the same name. Raises `InputError` for a default that is no field of a
+    spec, a name that cannot be part of a file's name, and one that a family of this package has (`check_name`).
     """
+    check_name("model", name, FAMILIES.get(name), network)
     for field in defaults:
         choose("field of a model", field, OPTIONAL_FIELDS)
     FAMILIES[name] = network

@@ -6,6 +6,7 @@ import numpy
 import pytest
 import soundfile
 import torch
+import torchaudio
 from helpers import ROOT
 
 from kanbefair.data import audio, clips, files, load
@@ -172,6 +173,7 @@ def data_dir(publishers_files, tmp_path, monkeypatch):
     monkeypatch.setattr(audio, "SPEECH_COMMANDS_CLIPS", {part: 2 * len(n) for part, n in COMMANDS.items()})
     monkeypatch.setattr(audio, "URBAN_SOUND_CLIPS", 30)
     monkeypatch.setattr(audio, "FSDD_CLIPS", 100)
+    monkeypatch.setattr(audio, "FSDD_CONTENT", None)
     return Path(shutil.copytree(publishers_files, tmp_path / "data"))
 
 
@@ -303,6 +305,16 @@ def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
     assert torch.equal(task.x_test, expected.x_test)
     left = [p for p in data_dir.rglob("*") if p.name == packed or p.name.startswith(".")]
     assert left == []
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+def test_recordings_at_hand_have_the_known_content():
+    files.check_content(SHARED / "free-spoken-digit-dataset", *audio.FSDD_CONTENT)
+
+
+def test_speech_commands_have_the_checksum_that_torchaudio_states():
+    stated = {url.rpartition("/")[2]: sum_ for url, sum_ in torchaudio.datasets.speechcommands._CHECKSUMS.items()}
+    assert f"sha256:{stated['speech_commands_v0.02.tar.gz']}" == audio.SPEECH_COMMANDS_CHECKSUM
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")

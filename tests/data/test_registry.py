@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy
 import pytest
 import torch
@@ -99,6 +101,84 @@ def test_a_dataset_of_ones_own(own_registries, toy):
     assert "Mine" in data.names("tabular")
     assert "Mine" not in data.names(embedded=True)
     assert data.load("Mine").name == "toy classes"
+
+
+def test_a_dataset_of_ones_own_may_be_registered_again(own_registries, toy):
+    for kind in ("classes", "numbers"):
+
+        @data.register("Mine", "Also mine", domain="tabular")
+        def mine(request, kind=kind):
+            return toy(kind, request.protocol)
+
+    assert data.load("Mine").name == data.load("Also mine").name == "toy numbers"
+
+
+@pytest.mark.parametrize("name", ["Digits", "MNIST", "Special_jv", "MNIST_PCA_20", "Random_grey_10_10_4_2"])
+def test_a_dataset_of_the_package_is_not_replaced(name, own_registries, toy):
+    before = data.dataset(name).loader
+    with pytest.raises(InputError, match=rf"^dataset '{name}' comes with kanbefair and is not replaced; register yours under"):
+        data.register("Mine", name, domain="tabular")(lambda request: toy("classes", request.protocol))
+    with pytest.raises(InputError, match="is not replaced"):
+        data.register(name, domain="tabular")(before)
+    assert data.dataset(name).loader is before and "Mine" not in data.names()
+
+
+def test_a_module_of_the_package_may_be_loaded_again(own_registries):
+    before = data.dataset("Digits").loader
+    spec = importlib.util.find_spec("kanbefair.data.vision")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert data.dataset("Digits").loader is not before
+
+
+def test_a_family_of_ones_own_hides_no_dataset(own_registries, toy):
+    data.register("All", domain="tabular", pattern=".*")(lambda request: toy("classes", request.protocol))
+    assert data.load("Digits").name == "Digits" and data.load("Whatever").name == "toy classes"
+
+
+@pytest.mark.parametrize("name", [5, None, ("a", "b"), "", "a/b", "..", "a\\b", "a\nb", "a:b", "what?", " a", "a."])
+def test_a_name_must_do_as_part_of_a_files_name(name, own_registries):
+    with pytest.raises(InputError, match="cannot be registered; its name must be a text without any of / ") as caught:
+        data.register(name, domain="tabular")(lambda request: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_registration_that_cannot_be_is_refused(own_registries):
+    with pytest.raises(InputError, match="registered without a name"):
+        data.register(domain="tabular")
+    with pytest.raises(InputError, match=r"pattern '\(' is no regular expression \(missing"):
+        data.register("Mine", domain="tabular", pattern="(")
+
+
+def test_a_protocol_in_the_place_of_the_data_folder_is_told():
+    with pytest.raises(InputError, match=r"^data folder 'fair' does not exist; did you mean protocol='fair'\?$"):
+        data.load("Digits", "fair")
+
+
+def test_a_loader_that_is_wrong_is_named(own_registries):
+    @data.register("Mine", domain="tabular")
+    def mine(request):
+        return 1 / 0
+
+    with pytest.raises(
+        InputError, match=r"^dataset 'Mine': its loader .*mine fails \(ZeroDivisionError: division by zero\); mend"
+    ):
+        data.load("Mine")
+
+    @data.register("Mine", domain="tabular")
+    def also_mine(request):
+        return torch.zeros(3), torch.zeros(3)
+
+    with pytest.raises(
+        InputError, match=r"^dataset 'Mine': its loader .*also_mine returns a tuple; it must return a Task, which"
+    ):
+        data.load("Mine")
+
+    @data.register("Mine", domain="tabular")
+    def honest(request):
+        raise InputError("own sentence")
+
+    with pytest.raises(InputError, match="^own sentence$"):
+        data.load("Mine")
 
 
 # ----- Task and make_task

@@ -13,6 +13,7 @@ from helpers import SHARED
 from sklearn.model_selection import train_test_split
 
 from kanbefair import data
+from kanbefair.data import files as downloads
 from kanbefair.data import tabular
 from kanbefair.errors import InputError
 
@@ -122,9 +123,9 @@ def test_second_load_reads_the_cache(bank, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(first.part(part), second.part(part), strict=True))
 
 
-def test_missing_table_is_fetched_with_ucimlrepo(bank, tmp_path, monkeypatch):
-    from ucimlrepo import fetch
-
+@pytest.fixture
+def repository(bank, tmp_path, monkeypatch):
+    """The UCI repository, which has the table and a column of numbers besides."""
     site = tmp_path / "site"
     site.mkdir()
     frame = table()
@@ -136,21 +137,58 @@ def test_missing_table_is_fetched_with_ucimlrepo(bank, tmp_path, monkeypatch):
         address = f"http://127.0.0.1:{server.server_port}"
         roles = {"id": "ID", "number": "Feature", "text": "Feature", "label": "Target"}
         variables = [{"name": name, "role": role} for name, role in roles.items()]
-        answer = {
-            "data_url": f"{address}/data.csv",
-            "variables": variables,
-            "additional_info": None,
-            "intro_paper": None,
-        }
-        (site / "api").write_text(json.dumps({"status": 200, "data": {"uci_id": 222, "name": "Bank", **answer}}))
-        monkeypatch.setattr(fetch, "API_BASE_URL", f"{address}/api")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        expected = load(bank, "published")
-        bank.unlink()
-        task = load(bank, "published")
+        answer = {"uci_id": 222, "name": "Bank", "data_url": f"{address}/data.csv", "variables": variables}
+        (site / "api").write_text(json.dumps({"status": 200, "data": answer}))
+        monkeypatch.setattr(tabular, "UCI_ADDRESS", f"{address}/api")
+        monkeypatch.setattr(downloads, "SECURE", (address,))
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield site
         server.shutdown()
+
+
+def test_a_missing_table_is_downloaded_and_must_stay_what_it_was(bank, repository, monkeypatch):
+    monkeypatch.setattr(tabular, "UCI_SUMS", {})
+    expected = load(bank, "published")
+    bank.unlink()
+    task = load(bank, "published")
     assert pandas.read_csv(bank).columns.tolist() == ["number", "text", "label"]
     assert torch.equal(task.x_train, expected.x_train) and torch.equal(task.y_test, expected.y_test)
+    assert sorted(path.name for path in bank.parent.iterdir()) == ["222.csv", "222.csv.sha256"]
+    before = bank.read_bytes()
+    bank.unlink()
+    load(bank, "published")
+    assert bank.read_bytes() == before
+    bank.unlink()
+    lines = (repository / "data.csv").read_text().splitlines(keepends=True)
+    (repository / "data.csv").write_text("".join(lines[:1] + lines[:0:-1]))
+    with pytest.raises(InputError, match=r"'222.csv' is not what the first download brought.*delete '.*222.csv.sha256'"):
+        load(bank, "published")
+    assert not bank.exists()
+
+
+@pytest.mark.parametrize("short", ["api", "data.csv"])
+def test_a_table_cut_short_or_unlike_the_known_one_is_refused(short, bank, repository, monkeypatch):
+    bank.unlink()
+    with pytest.raises(InputError, match="is missing and the download failed .*sha256 hash .* not the known 1ae070f431c4"):
+        load(bank, "published")
+    monkeypatch.setattr(tabular, "UCI_SUMS", {})
+    send = SimpleHTTPRequestHandler.send_header
+    monkeypatch.setattr(
+        SimpleHTTPRequestHandler, "send_header", lambda self, key, value: key == "Content-Length" or send(self, key, value)
+    )
+    (repository / short).write_bytes((repository / short).read_bytes()[:-3])
+    with pytest.raises(InputError, match="is missing and the download failed .*may be cut short|JSONDecodeError"):
+        load(bank, "published")
+    assert list(bank.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="../shared/data is not here")
+def test_the_known_tables_have_their_checksums():
+    assert set(tabular.UCI_SUMS) < {table.uci for table in tabular.TABLES.values()}
+    for number, checksum in tabular.UCI_SUMS.items():
+        path = SHARED / "data" / "uci" / f"{number}.csv"
+        downloads.check_sum(path, checksum)
+        assert pandas.read_csv(path).to_csv(index=False) == path.read_text()  # as a download is saved
 
 
 @pytest.mark.parametrize("name", list(tabular.TABLES))

@@ -316,9 +316,16 @@ def test_downloads(data_dir, monkeypatch):
 
     monkeypatch.setattr(files, "fetch", copy)
     monkeypatch.setattr(text, "fetch", copy)
+    monkeypatch.setattr(text, "COLA_CONTENT", None)
     assert len(load("CoLA", data_dir).y_train) == 8
     assert len(load("AG_NEWS", data_dir).y_test) == 24
     assert asked == [("cola_public_1.1.zip", "md5:"), ("train.csv", "md5:")]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+def test_the_files_at_hand_have_the_known_checksums():
+    files.check_sum(SHARED / text.AG_NEWS["test"].path, text.AG_NEWS["test"].download[1])
+    files.check_content(SHARED / "CoLA", *text.COLA_CONTENT)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")

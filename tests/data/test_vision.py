@@ -1,6 +1,7 @@
 import gc
 import gzip
 import pickle
+import shutil
 import socket
 import struct
 from pathlib import Path
@@ -15,7 +16,8 @@ from PIL import Image
 from torchvision import transforms
 
 from kanbefair import data
-from kanbefair.data import image_sets, vision
+from kanbefair.data import files as downloads
+from kanbefair.data import image_files, image_sets, vision
 from kanbefair.data.task import validation_split
 from kanbefair.errors import InputError
 
@@ -243,21 +245,72 @@ def test_labels_that_do_not_fit_are_told(wrong, said, root):
         data.load("KMNIST", root)
 
 
-def test_downloaded_folder_appears_only_when_complete(root, monkeypatch):
-    seen = []
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_missing_set_is_downloaded_and_laid_out_as_torchvision_has_it(name, root, monkeypatch):
+    folder = image_sets.IMAGES[name].folder
+    publisher = root.parent / "publisher"
+    publisher.mkdir()
+    WRITERS[name](publisher)
+    for path in (publisher / folder).glob("raw/*-ubyte"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    if folder == "EMNIST":
+        (publisher / "EMNIST" / "raw").rename(publisher / "EMNIST" / "gzip")
+    asked = []
 
-    def download(root, download=False, **options):
-        seen.append(options)
-        if download and not Path(root, "KMNIST").exists():
-            write_mnist(Path(root), "KMNIST")
-        return kind(root, **options)
+    def save(url, path):
+        asked.append(url)
+        (source,) = (source for source in image_files.SOURCES[folder] if source.address == url)
+        if source.member is None:
+            shutil.copy(publisher / folder / source.place, path)
+        else:
+            base = publisher / folder if source.place else publisher
+            kind = "zip" if url.endswith(".zip") else "gztar"
+            shutil.move(shutil.make_archive(str(path.with_name("made")), kind, base, source.member), path)
+        return True
 
-    kind = torchvision.datasets.KMNIST
-    monkeypatch.setattr(torchvision.datasets, "KMNIST", download)
-    monkeypatch.setattr(kind, "_check_exists", lambda self: True)
-    with pytest.raises(InputError, match=r"KMNIST' is missing and the download failed \(FileNotFoundError"):
-        data.load("KMNIST", root)
-    assert list(root.iterdir()) == [] and seen == [{"train": True}]
+    monkeypatch.setattr(downloads, "_save", save)
+    with pytest.raises(InputError, match=rf"{folder}' is missing and the download failed .*md5 hash"):
+        data.load(name, root)
+    assert list(root.iterdir()) == [] and len(asked) == 1
+    monkeypatch.setattr(downloads, "check_sum", lambda path, checksum: None)
+    if folder in image_files.CONTENT:
+        with pytest.raises(InputError, match=r"the 4 files 'raw/\*-ubyte' are not those that this package was tested with"):
+            data.load(name, root)
+        assert list(root.iterdir()) == []
+        monkeypatch.setattr(vision, "CONTENT", {})
+    task = data.load(name, root)
+    assert asked[-len(image_files.SOURCES[folder]) :] == [source.address for source in image_files.SOURCES[folder]]
+    assert [path.name for path in root.iterdir()] == [folder] and not list(root.rglob("*.gz"))
+    WRITERS[name](root.parent)
+    assert same(task, data.load(name, root.parent))
+
+
+def test_checksums_are_those_that_torchvision_states():
+    sets = torchvision.datasets
+    stated = {
+        "MNIST": [md5 for _, md5 in sets.MNIST.resources],
+        "EMNIST": [sets.EMNIST.md5],
+        "FashionMNIST": [md5 for _, md5 in sets.FashionMNIST.resources],
+        "KMNIST": [md5 for _, md5 in sets.KMNIST.resources],
+        "cifar-10-batches-py": [sets.CIFAR10.tgz_md5],
+        "cifar-100-python": [sets.CIFAR100.tgz_md5],
+        "SVHN": [sets.SVHN.split_list[part][2] for part in ("train", "test")],
+        "dtd": [sets.DTD._MD5],
+        "oxford-iiit-pet": [md5 for _, md5 in sets.OxfordIIITPet._RESOURCES],
+    }
+    ours = {folder: [one.checksum.removeprefix("md5:") for one in found] for folder, found in image_files.SOURCES.items()}
+    assert ours.pop("tiny-imagenet-200") and ours == stated
+    assert set(image_files.SOURCES) == {known.folder for known in image_sets.IMAGES.values()}
+
+
+@pytest.mark.skipif(not (DATA / "MNIST").is_dir(), reason="../shared/data is not here")
+@pytest.mark.parametrize("folder", image_files.CONTENT)
+def test_the_files_at_hand_have_the_known_content(folder, tmp_path):
+    (tmp_path / "raw").mkdir()
+    for packed in (DATA / folder / "raw").glob("*.gz"):
+        downloads.unpack(packed, tmp_path / "raw")
+    downloads.check_content(tmp_path, *image_files.CONTENT[folder])
 
 
 def test_principal_components_come_from_the_rows_trained_on(root):

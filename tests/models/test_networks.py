@@ -96,6 +96,23 @@ class Squared(MLPStack):
         return super().forward(torch.cat([x, x * x], dim=-1))
 
 
+FIELDS = {"activation": "relu", "batch_norm": False, "without": None}
+
+
+def test_a_model_of_ones_own_may_be_registered_again_and_one_of_the_package_not(own_registries):
+    for default in ("relu", "gelu"):
+        defaults = FIELDS | {"activation": default}
+        models.register("Squared", Squared, defaults=defaults, layer_count=counting.LAYER_COUNTERS["MLP"])
+        assert RunSpec(dataset="toy", model="Squared", widths=(3,)).activation == default
+    before = networks.FAMILIES["MLP"]
+    for network in (Squared, before):
+        with pytest.raises(InputError, match=r"^model 'MLP' comes with kanbefair and is not replaced; register yours under"):
+            models.register("MLP", network, defaults=FIELDS | {"activation": "gelu"}, layer_count=None)
+    assert networks.FAMILIES["MLP"] is before and RunSpec(dataset="toy", model="MLP", widths=(3,)).activation == "relu"
+    with pytest.raises(InputError, match="model 'a/b' cannot be registered"):
+        models.register("a/b", Squared, defaults=FIELDS, layer_count=None)
+
+
 def test_a_model_of_ones_own_is_built_counted_and_trained(own_registries, toy):
     models.register(
         "Squared",

@@ -4,6 +4,7 @@ The rows are those of `results/results.csv` in the authors' repository (yu-rp/KA
 and the metrics after the last epoch. The headline bars and a few dozen rows are quoted from it and ship with the package.
 """
 
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas
 
 from kanbefair.data import dataset, names
 from kanbefair.data.available import available
-from kanbefair.data.files import fetch
+from kanbefair.data.files import check_first, fetch
 from kanbefair.errors import InputError
 from kanbefair.folders import data_folder
 from kanbefair.specs import RunSpec
@@ -60,12 +61,19 @@ def quoted() -> pandas.DataFrame:
     return _tidy(_shipped("published_rows.csv"))
 
 
+def _check(file: Path, kept: Path) -> None:
+    """Raise `OSError` if a download has not the known length or is not what the first one brought (`check_first`)."""
+    if file.stat().st_size != BYTES:
+        raise OSError(f"it has {file.stat().st_size:,} bytes, not the known {BYTES:,}")
+    check_first(file, kept)
+
+
 def released(path: str | Path = "", data_dir: str | Path | None = None) -> pandas.DataFrame:
     """All released rows that `path` holds: the authors' own file, or a CSV with a header and the columns used here.
 
     Without a path the authors' file is looked for as `KANbeFair/results.csv` in the data folder. If it is not there it is
-    downloaded to it; its length is checked, as no checksum is published. Raises `InputError` if it cannot be downloaded or
-    is not such a file.
+    downloaded to it. As no checksum is published, its length is checked and that it is what the first download brought.
+    Raises `InputError` if it cannot be downloaded or is not such a file.
 
     The columns are those that describe a run, `train_metric`, `test_metric`, `domain`, `metric` ("accuracy" in percent, or
     "mae", the mean absolute error), `test_metric_last`, which is `test_metric` by the name that our tables have for it, and
@@ -74,14 +82,11 @@ def released(path: str | Path = "", data_dir: str | Path | None = None) -> panda
     file = Path(path).expanduser() if path else data_folder(data_dir) / "KANbeFair" / "results.csv"
     if not file.is_file() and not path:
         try:
-            fetch(URL, file)
+            fetch(URL, file, check=partial(_check, kept=file.with_name(f"{file.name}.sha256")))
         except OSError as error:
             raise InputError(
                 f"the released rows are missing and {URL} cannot be downloaded ({error}); put them at '{file}'"
             ) from None
-        if file.stat().st_size != BYTES:
-            file.unlink()
-            raise InputError(f"{URL} is not the file of {BYTES:,} bytes that was read; put the released rows at '{file}'")
     try:
         with file.open() as lines:
             header = lines.readline().startswith("dataset,")

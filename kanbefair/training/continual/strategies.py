@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from kanbefair.data import Task
-from kanbefair.errors import InputError, choose
+from kanbefair.errors import InputError, check_name, choose
 from kanbefair.models import Network
 from kanbefair.specs import RunSpec
 from kanbefair.training.continual.anchored import Anchored, fisher
@@ -88,9 +88,14 @@ STRATEGIES: dict[str, type[Strategy]] = {}
 
 
 def strategy(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
-    """Register a class as the strategy that specs call `name`; `InputError` if it needs a field that specs do not have."""
+    """Register a class as the strategy that specs call `name`.
+
+    It takes the place of an earlier one of the same name. Raises `InputError` if it needs a field that specs do not have,
+    and for a name that a strategy of this package has (`check_name`).
+    """
 
     def add(kind: type[Strategy]) -> type[Strategy]:
+        check_name("strategy", name, STRATEGIES.get(name), kind)
         for field in kind.needs:
             choose("field of a strategy", field, FIELDS)
         STRATEGIES[name] = kind

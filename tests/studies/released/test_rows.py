@@ -2,7 +2,7 @@ import pandas
 import pytest
 import torch
 
-from kanbefair.data import load
+from kanbefair.data import files, load
 from kanbefair.errors import InputError
 from kanbefair.models.basis import basis, fit_coefficients
 from kanbefair.models.kan import fit_as_released
@@ -52,6 +52,31 @@ def test_other_files_are_refused(tmp_path, content):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         released_rows.released(tmp_path / "nowhere.csv")
+
+
+def test_the_authors_file_is_downloaded_once_and_must_stay_what_it_was(tmp_path, monkeypatch):
+    file = tmp_path / "KANbeFair" / "results.csv"
+
+    def answer(content):
+        monkeypatch.setattr(files, "_save", lambda url, path: path.write_text(content) >= 0)
+
+    monkeypatch.setattr(released_rows, "BYTES", len(RAW_MLP))
+    for wrong in (RAW_MLP[:-1], "", RAW_MLP * 2):
+        answer(wrong)
+        with pytest.raises(
+            InputError, match=rf"cannot be downloaded \(it has {len(wrong)} bytes, not the known {len(RAW_MLP)}\)"
+        ):
+            released_rows.released(data_dir=tmp_path)
+        assert list(file.parent.iterdir()) == []
+    answer(RAW_MLP)
+    first = released_rows.released(data_dir=tmp_path)
+    answer(RAW_MLP.replace("92.5", "12.5"))
+    pandas.testing.assert_frame_equal(released_rows.released(data_dir=tmp_path), first)
+    file.unlink()
+    with pytest.raises(InputError, match=r"is not what the first download brought.*delete '.*results.csv.sha256'"):
+        released_rows.released(data_dir=tmp_path)
+    answer(RAW_MLP)
+    pandas.testing.assert_frame_equal(released_rows.released(data_dir=tmp_path), first)
 
 
 def test_a_draw_keeps_every_mlp_row(tmp_path):

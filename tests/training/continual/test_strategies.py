@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from kanbefair.errors import InputError
+from kanbefair.training.continual import strategies
 from kanbefair.training.continual.loop import train
 from kanbefair.training.continual.strategies import STRATEGIES, Strategy, strategy
 
@@ -62,3 +63,20 @@ def test_a_strategy_needs_only_fields_that_specs_have():
             needs = ("bufer",)
 
     assert "mine" not in STRATEGIES
+
+
+def test_a_strategy_of_ones_own_may_be_registered_again_and_one_of_the_package_not(monkeypatch):
+    monkeypatch.setattr(strategies, "STRATEGIES", STRATEGIES.copy())
+
+    class Mine(Strategy):
+        pass
+
+    class MineAgain(Strategy):
+        pass
+
+    for kind in (Mine, MineAgain):
+        strategy("mine")(kind)
+        assert strategies.STRATEGIES["mine"] is kind
+    with pytest.raises(InputError, match=r"^strategy 'ewc' comes with kanbefair and is not replaced; register yours under"):
+        strategy("ewc")(Mine)
+    assert strategies.STRATEGIES["ewc"] is STRATEGIES["ewc"]
