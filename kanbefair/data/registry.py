@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kanbefair.data.task import Task
+from kanbefair.data.task import Task, checked
 from kanbefair.errors import InputError, check_name, choose, reason
 from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
@@ -129,5 +129,5 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
     except Exception as error:
         raise LoaderError(f"{loader} fails ({reason(error)}); mend it and register it again") from error
     if not isinstance(task, Task):
-        raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a kanbefair.data.Task")
-    return task
+        raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a Task, which make_task builds")
+    return checked(task)

@@ -169,7 +169,7 @@ def test_a_loader_that_is_wrong_is_named(own_registries):
         return torch.zeros(3), torch.zeros(3)
 
     with pytest.raises(
-        InputError, match=r"^dataset 'Mine': its loader .*also_mine returns a tuple; it must return a kanbefair"
+        InputError, match=r"^dataset 'Mine': its loader .*also_mine returns a tuple; it must return a Task, which"
     ):
         data.load("Mine")
 
