@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kanbefair.data.task import Task
+from kanbefair.data.task import Task, checked
 from kanbefair.errors import InputError, check_name, choose, reason
 from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
@@ -130,4 +130,4 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
         raise LoaderError(f"{loader} fails ({reason(error)}); mend it and register it again") from error
     if not isinstance(task, Task):
         raise LoaderError(f"{loader} returns a {type(task).__name__}; it must return a Task, which make_task builds")
-    return task
+    return checked(task)
