@@ -178,18 +178,18 @@ def urban_sound(request: Request) -> Task:
     folder = require(request, "UrbanSound8K/audio", hint=hint)
 
     def build() -> dict[str, Tensor]:
-        with reading(request, table), table.open(encoding="utf-8", newline="") as file:
+        with reading(request, table), table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
             labels = [int(row["classID"]) for row in rows]
             paths = [folder / f"fold{row['fold']}" / row["slice_file_name"] for row in rows]
             _check_count("clips", len(rows), URBAN_SOUND_CLIPS)
-            if not set(labels) <= set(range(URBAN_SOUND_CLASSES)):
+            if set(labels) != set(range(URBAN_SOUND_CLASSES)):
                 raise ValueError(f"it has classes {sorted(set(labels))}, the publisher's are 0 to 9")
         return {"x": clips(request, paths), "y": torch.tensor(labels)}
 
     t = cached(request, [table, folder], VERSION, build, both_protocols=True)
     train, test = ((t["x"][rows], t["y"][rows]) for rows in index_split(len(t["y"])))
-    return make_task(request.name, "audio", request.protocol, train, test, output_size=URBAN_SOUND_CLASSES)
+    return make_task(request.name, "audio", request.protocol, train, test, output_size=URBAN_SOUND_CLASSES, source=table)
 
 
 FSDD_ADDRESS = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
@@ -225,4 +225,4 @@ def fsdd(request: Request) -> Task:
 
     t = cached(request, [folder], VERSION, build, both_protocols=True)
     train, test = ((t["x"][rows], t["y"][rows]) for rows in (~t["test"], t["test"]))
-    return make_task(request.name, "audio", request.protocol, train, test, output_size=DIGITS)
+    return make_task(request.name, "audio", request.protocol, train, test, output_size=DIGITS, source=folder)

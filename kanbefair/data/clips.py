@@ -1,5 +1,6 @@
 """Clips of sound as the paper takes them: mono, at 1 kHz, their first 1000 samples."""
 
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,16 @@ READ_SECONDS = 1.1
 """Seconds of a recording that are read. The first 1000 samples at 1 kHz depend on nothing after 1.006 s."""
 
 
+RATES = range(1_000, 192_001)
+"""The sample rates, per second, of the recordings that are read."""
+
+LOUDEST = 2.0**15
+"""The largest sample that is read. Full scale is 1, but some files hold 16-bit integers as floats."""
+
+UNKNOWN_SIZE = 0x7FFF0000
+"""From here on the number of bytes in a WAV header means that its writer did not know it, as when it wrote to a pipe."""
+
+
 @cache
 def _resample(rate: int) -> Resample:
     return Resample(rate, RATE)
@@ -32,25 +43,41 @@ def _resample(rate: int) -> Resample:
 def clip(path: Path) -> Tensor:
     """The first 1000 samples of a WAV file at 1 kHz, channels averaged: float32 (1000,), zeros where it has ended.
 
-    Raises `ValueError` if the file is cut short within these samples, and what soundfile raises for other damage.
+    Raises `ValueError` if the file is of another format or rate, is cut short within these samples, or has samples that
+    are not finite or far beyond full scale, and what soundfile raises for other damage.
     """
     with soundfile.SoundFile(path) as file:
         rate = file.samplerate
+        if file.format not in ("WAV", "WAVEX"):
+            raise ValueError(f"it is a file of format {file.format}, not WAV")
+        if rate not in RATES:
+            raise ValueError(f"it has {rate:,} samples per second, allowed are {RATES[0]:,} to {RATES[-1]:,}")
         samples = file.read(int(READ_SECONDS * rate), dtype="float32", always_2d=True)
     if len(samples) < int(READ_SECONDS * rate):
         _check_length(path)
+    if len(samples) == 0:
+        return torch.zeros(SAMPLES)
+    if not abs(samples).max() <= LOUDEST:
+        raise ValueError(f"it has samples that are not finite or larger than {LOUDEST:,.0f}; full scale is 1")
     slow = _resample(rate)(torch.from_numpy(samples).mean(1))[:SAMPLES]
     return pad(slow, (0, SAMPLES - len(slow)))
 
 
 def _check_length(path: Path) -> None:
-    """Raise `ValueError` if a WAV file is shorter than its RIFF header says: libsndfile reads it without an error."""
+    """Raise `ValueError` if a WAV file has fewer bytes of samples than its header says: libsndfile reads it all the same.
+
+    Only the size of the chunk "data" is believed, that of the whole file is off by some bytes in many files. If it is 0
+    and something follows, the program that wrote the file was stopped.
+    """
     with path.open("rb") as file:
-        header = file.read(8)
-    promised = int.from_bytes(header[4:], "little") + 8
-    found = path.stat().st_size
-    if header[:4] == b"RIFF" and found < promised < 1 << 32:
-        raise ValueError(f"it has {found:,} of {promised:,} bytes")
+        name, size = file.read(4), 8  # "RIFF", then the size of the whole and "WAVE"
+        order = "big" if name == b"RIFX" else "little"
+        while name not in (b"data", b""):
+            file.seek(size + size % 2, os.SEEK_CUR)
+            name, size = file.read(4), int.from_bytes(file.read(4), order)
+        found = path.stat().st_size - file.tell()
+    if name and (found < size < UNKNOWN_SIZE or size == 0 < found):
+        raise ValueError(f"its header says that it has {size:,} bytes of samples, but it has {found:,}")
 
 
 def clips(request: Request, paths: Iterable[Path]) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kanbefair.data.task import Task
+from kanbefair.data.task import Task, checked
 from kanbefair.errors import choose
 from kanbefair.folders import data_folder
 from kanbefair.specs import PROTOCOLS
@@ -97,4 +97,4 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
     """
     entry = dataset(name)
     choose("protocol", protocol, PROTOCOLS)
-    return entry.loader(Request(name, protocol, seed, data_folder(data_dir)))
+    return checked(entry.loader(Request(name, protocol, seed, data_folder(data_dir))))

@@ -3,6 +3,7 @@
 docs/protocol.md, Datasets, says how the paper's files preprocess and split them.
 """
 
+import logging
 import os
 import string
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import torch
 from pandas.api.types import is_numeric_dtype
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -71,8 +71,11 @@ TABLES = {
 }
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
-VERSION = 1
+VERSION = 2
 """Raise it when the preprocessing below changes, so that cached tensors are made anew."""
+
+NEARLY_ALL = 0.9
+"""The share of numbers among a column's texts from which the other texts are taken for mistakes."""
 
 ENDS = string.whitespace + "".join(set(string.punctuation) - set("$+-<=>"))
 """The characters that the paper's files strip from both ends of a text of a UCI set."""
@@ -97,6 +100,46 @@ def _texts(column: pandas.Series, request: Request) -> pandas.Series:
     return texts if request.name == "Titanic" else texts.str.lower().str.strip(ENDS)
 
 
+def _numbers(texts: pandas.Series) -> pandas.Series:
+    """Which of the texts are numbers."""
+    return pandas.to_numeric(texts, errors="coerce").notna()
+
+
+def _check_header(x: pandas.DataFrame, y: pandas.Series) -> None:
+    """Raise `ValueError` if the names of the columns are a row of data, which would be lost.
+
+    They are if the target's is one of its classes, or if most of the others are numbers but not 1, 2, 3 and so on.
+    """
+    names = x.columns.to_series()
+    numbers = names[_numbers(names)]
+    if y.name in set(y) or (2 * len(numbers) > len(names) and (numbers.astype(float).diff()[1:] != 1).any()):
+        raise ValueError(f"its first row is data, as '{names.iloc[0]}' and '{y.name}', where the columns' names must be")
+
+
+def _check_column(request: Request, column: pandas.Series) -> None:
+    """Raise `ValueError` if a column's numbers are not finite in float32, or if there is a spoiled one among them.
+
+    A text column has spoiled numbers if nearly all of its texts are numbers, decimal commas allowed, and the others have
+    letters or digits. If they have none, as the "?" that stands for a missing number, a logged warning tells of them,
+    and of columns that are empty.
+    """
+    log = logging.getLogger("kanbefair")
+    if column.isna().all():
+        log.warning("%s: column '%s' is empty and is read as zeros", request.name, column.name)
+    elif is_numeric_dtype(column):
+        wild = column[column.abs() > numpy.finfo(numpy.float32).max]
+        if len(wild):
+            raise ValueError(f"column '{column.name}' has {wild.iloc[0]:g} in row {wild.index[0] + 1:,}, not finite in float32")
+    else:
+        texts = column.dropna().astype(str).str.strip()
+        odd = texts[~_numbers(texts)]
+        if len(odd) and _numbers(texts.str.replace(",", ".")).mean() >= NEARLY_ALL:
+            found = f"column '{column.name}' has '{odd.iloc[0]}' in row {odd.index[0] + 1:,} among its numbers"
+            if odd.str.contains(r"\w").any():
+                raise ValueError(found)
+            log.warning("%s: %s, so that it is read as texts", request.name, found)
+
+
 def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series]:
     """The input columns and the target column as texts, checked against the publisher's shape.
 
@@ -104,7 +147,7 @@ def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series
     """
     known = TABLES[request.name]
     with reading(request, path):
-        frame = pandas.read_csv(path)
+        frame = pandas.read_csv(path, low_memory=False)  # so that a column's type is that of all its rows
         if request.name == "Titanic":
             x = frame.drop(columns=["PassengerId", "Survived", "Name"])
             y = frame["Survived"]
@@ -114,11 +157,15 @@ def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series
         if y.isna().any():
             raise ValueError(f"row {y.isna().argmax() + 1} has no target")
         y = _texts(y, request)
+        _check_header(x, y)
         shape = {"rows": len(x), "input columns": x.shape[1], "classes": y.nunique()}
         for (what, found), stated in zip(shape.items(), (known.rows, known.inputs, known.classes), strict=True):
             if stated not in (None, found):
                 raise ValueError(f"it has {found:,} {what}, the publisher's {stated:,}")
-        return complete_beans(x) if request.name == "Bean" else x, y
+        x = complete_beans(x) if request.name == "Bean" else x
+        for _, column in x.items():
+            _check_column(request, column)
+        return x, y
 
 
 def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.ndarray:
@@ -143,11 +190,15 @@ def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
     """Inputs, float32 (rows, columns), and class numbers, int64 (rows,), of the train and the test part."""
     x, y = _read(request, path)
     labels = torch.from_numpy(pandas.factorize(y)[0]).long()
-    train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
+    with reading(request, path):
+        train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
+        if len(train) < 2 or len(test) < 1:
+            raise ValueError(f"{len(x):,} rows are too few for a train and a test part")
     published = request.protocol == "published"
     seen = numpy.arange(len(x)) if published else train[validation_split(labels[train])[0]]
-    values = _coded(x, numpy.sort(seen), request)
-    values = torch.from_numpy(StandardScaler().fit(values[seen]).transform(values)).float()
+    values = torch.from_numpy(_coded(x, numpy.sort(seen), request))
+    mean, std = feature_moments(values[seen])
+    values = ((values - mean) / std).float()
     return {"x_train": values[train], "y_train": labels[train], "x_test": values[test], "y_test": labels[test]}
 
 
@@ -156,7 +207,7 @@ def _load(request: Request, path: Path) -> Task:
     t = cached(request, [path], VERSION, partial(_tensors, request, path))
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
     classes = TABLES[request.name].classes
-    return make_task(request.name, "tabular", request.protocol, train, test, output_size=classes)
+    return make_task(request.name, "tabular", request.protocol, train, test, output_size=classes, source=path)
 
 
 @register(*UCI, domain="tabular")

@@ -1,14 +1,18 @@
 """`Task`: everything that a training run needs to know about its data."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy
 import torch
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
+
+from kanbefair.errors import InputError
 
 VALIDATION_SHARE = 0.2
 """The share of the training rows that the `fair` protocol holds out for validation."""
@@ -124,13 +128,20 @@ def targets_at(y: Tensor, rows: Tensor) -> Tensor:
 def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
     """Row numbers (fit, valid), sorted int64, of the training rows with targets `y_train`.
 
-    "valid" is a share `VALIDATION_SHARE`, the same rows at every call. If `y_train` are class numbers and each class
-    has at least two rows, classes are held out in proportion.
+    "valid" is a share `VALIDATION_SHARE`, the same rows at every call. If `y_train` are class numbers, each class has at
+    least two rows, and there are no more classes than rows held out, classes are held out in proportion.
+
+    Raises `InputError` if there are fewer than two rows.
     """
     rows = numpy.arange(len(y_train))
-    labels = y_train.numpy() if y_train.dtype == torch.int64 else None
-    if labels is not None and numpy.bincount(labels)[numpy.unique(labels)].min() < 2:
-        labels = None
+    if len(rows) < 2:
+        raise InputError(f"a validation part cannot be held out of {len(rows)} rows; give at least 2, or use 'published'")
+    labels = None
+    if y_train.dtype == torch.int64:
+        counts = y_train.unique(return_counts=True)[1]
+        held_out = math.ceil(VALIDATION_SHARE * len(rows))
+        if counts.min() >= 2 and len(counts) <= min(held_out, len(rows) - held_out):
+            labels = y_train.numpy()
     fit, valid = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=0, stratify=labels)
     return torch.from_numpy(numpy.sort(fit)), torch.from_numpy(numpy.sort(valid))
 
@@ -148,12 +159,100 @@ def index_split(rows: int, span: int = SPLIT_SPAN) -> tuple[numpy.ndarray, numpy
 def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column of x (N, features), 1 where a column is constant: float64 (features,)."""
     scaler = StandardScaler().fit(x.numpy())
-    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
+    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_).where(x.amin(0) < x.amax(0), 1)
 
 
 def overall_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """One mean and one standard deviation for all values of x, as the paper normalises images: two tensors ()."""
-    return x.mean(), x.std(correction=0)
+    """One mean and one standard deviation for all values of x, as the paper normalises images: two tensors ().
+
+    The standard deviation is 1 if all values are the same.
+    """
+    return x.mean(), x.std(correction=0).where(x.amin() < x.amax(), 1)
+
+
+INPUT_TYPES = (torch.float32, torch.uint8, torch.int32)
+
+
+def _kind(x: Tensor) -> str:
+    """Type and shape, as in "float32 (20, 3)"."""
+    return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+
+
+def _finite(x: Tensor) -> bool:
+    """Whether all numbers of x, of any type, are finite. Only the least and the largest are looked at; NaN is both."""
+    return x.numel() == 0 or bool(torch.stack(x.aminmax()).isfinite().all())
+
+
+def _flaw_of_part(task: Task, part: str) -> str | None:
+    """What of one part is not as `Task` says, and what is allowed; None if all is right."""
+    x, y = task.part(part)
+    numbers = task.metric == "mae"
+    if not isinstance(x, Tensor) or x.dtype not in INPUT_TYPES or x.dim() != 2 or x.shape[1] == 0:
+        return f"x_{part} is {_kind(x)}; inputs must be float32, uint8 or int32 (rows, features)"
+    if not isinstance(y, Tensor) or y.dtype != (torch.float32 if numbers else torch.int64) or y.dim() != 1 + numbers:
+        return f"y_{part} is {_kind(y)}; targets must be int64 (rows,) for classes, float32 (rows, outputs) for numbers"
+    if len(x) != len(y):
+        return f"x_{part} has {len(x):,} rows, y_{part} {len(y):,}; inputs and targets must have equally many"
+    if len(x) == 0:
+        return None if part == "valid" else f"there is no {part} row; at least one is needed"
+    if x.dtype != task.x_train.dtype or (x.dtype != torch.int32 and x.shape[1] != task.x_train.shape[1]):
+        return f"x_train is {_kind(task.x_train)}, x_{part} {_kind(x)}; type and features must be the same in all parts"
+    for side, values in (("x", x), ("y", y)):
+        if not all(value.isfinite() for value in values.aminmax()):  # NaN is the least and the largest
+            row = int(values.isfinite().logical_not().any(1).nonzero()[0])
+            return f"{side}_{part} has NaN or infinity in row {row}, counted from 0; numbers must be finite, in float32 too"
+    if x.dtype == torch.int32 and not -1 <= x.min() <= x.max() < (task.vocabulary_size or 0):
+        return f"x_{part} has tokens from {x.min()} to {x.max()}; vocabulary_size is {task.vocabulary_size}"
+    if numbers and y.shape[1] != task.output_size:
+        return f"y_{part} has {y.shape[1]} columns; output_size, {task.output_size}, must be the same"
+    if not numbers and not 0 <= y.min() <= y.max() < task.output_size:
+        return f"y_{part} has classes from {y.min()} to {y.max()}; allowed are 0 to {task.output_size - 1}"
+    return None
+
+
+def _flaw(task: Task) -> str | None:
+    """What of a task is not as `Task` says, and what is allowed; None if all is right."""
+    for part in PARTS:
+        if flaw := _flaw_of_part(task, part):
+            return flaw
+    if task.mean is not None or task.std is not None:
+        shapes = [getattr(moment, "shape", None) for moment in (task.mean, task.std)]
+        if shapes != [task.x_train.shape[1:]] * 2 or not (task.std > 0).all():
+            return f"mean and std must have shape ({task.x_train.shape[1]},), and std be above 0"
+    if task.metric == "mae":
+        return None
+    learned = set(torch.cat([task.y_train, task.y_valid]).unique().tolist())
+    if len(learned) < 2:
+        return f"all train rows are of class {learned.pop()}; at least two classes are needed"
+    if unknown := set(task.y_test.unique().tolist()) - learned:
+        return f"class {min(unknown)} has test rows but no train row; it needs one to be learned from"
+    return None
+
+
+def _outputs(*targets: Tensor) -> int:
+    """How many classes there are up to the largest class number, or how many numbers a row has."""
+    if targets[0].dtype == torch.int64:
+        return max((int(y.max()) + 1 for y in targets if y.dtype == torch.int64 and y.numel()), default=0)
+    return targets[0].shape[-1:].numel()
+
+
+def _parts(*parts: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """The fields of `Task` for inputs and targets of the parts, in the order of `PARTS`."""
+    fields = {f"x_{name}": x for name, (x, _) in zip(PARTS, parts, strict=True)}
+    return fields | {f"y_{name}": y for name, (_, y) in zip(PARTS, parts, strict=True)}
+
+
+def checked(task: Task, source: Path | None = None) -> Task:
+    """The task itself if it is as `Task` says: types, shapes, numbers finite, and each class of the test part in train.
+
+    `source` is the file or folder that it was made of, if there is one. Raises `InputError` that names the dataset, the
+    source and what is wrong.
+    """
+    if not isinstance(task, Task):
+        raise InputError(f"a dataset's loader must return a Task, which make_task builds, not {type(task).__name__}")
+    if flaw := _flaw(task):
+        raise InputError(f"{task.name}: " + (f"in '{source}' " if source else "") + flaw)
+    return task
 
 
 def make_task(
@@ -164,6 +263,7 @@ def make_task(
     test: tuple[Tensor, Tensor],
     *,
     moments: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
+    source: Path | None = None,
     **fields,
 ) -> Task:
     """Build a `Task` from a train and a test part, each a pair of inputs and targets as in `Task`.
@@ -173,26 +273,30 @@ def make_task(
     trained on, as float64. Without it inputs stay as they are.
 
     `fields` are further fields of `Task`. The default of `metric` is "accuracy" for int64 targets, else "mae". The
-    default of `output_size` is the number of classes or of target columns.
+    default of `output_size` is the number of classes, of which each must then have a train row, or of target columns.
+
+    Raises `InputError` if the parts are not as `Task` says or hold numbers that are not finite (`checked`). It names the
+    file or folder `source` that they were made of, if it is given.
     """
     x, y = train
     x_test, y_test = test
+    if not all(isinstance(values, Tensor) for values in (x, y, x_test, y_test)):
+        kinds = ", ".join(_kind(values) for values in (x, y, x_test, y_test))
+        raise InputError(f"{name}: inputs and targets must be tensors (torch.from_numpy makes one of an array), not {kinds}")
+    fields.setdefault("metric", "accuracy" if y.dtype == torch.int64 else "mae")
+    counted = "output_size" not in fields
+    if counted:
+        fields["output_size"] = _outputs(y, y_test)
+    seen, seen_test = (x, x_test) if moments is None else (x.float(), x_test.float())
+    whole = checked(Task(name, domain, **fields, **_parts((seen, y), (seen[:0], y[:0]), (seen_test, y_test))), source)
+    present = y.unique().tolist()
+    if counted and whole.metric == "accuracy" and len(present) < whole.output_size:
+        absent = next(number for number, found in enumerate(present) if number != found)
+        raise InputError(f"{name}: class {absent} has no train row; number classes without gaps, or give output_size")
     fit, valid = validation_split(y) if protocol == "fair" else (torch.arange(len(y)), torch.arange(0))
     if moments is not None:
         mean, std = moments(x[fit].double())
         x = ((x - mean) / std).float()
         x_test = ((x_test - mean) / std).float()
-    classification = y.dtype == torch.int64
-    fields.setdefault("metric", "accuracy" if classification else "mae")
-    fields.setdefault("output_size", int(max(y.max(), y_test.max())) + 1 if classification else y.shape[1])
-    return Task(
-        name=name,
-        domain=domain,
-        x_train=x[fit],
-        y_train=y[fit],
-        x_valid=x[valid],
-        y_valid=y[valid],
-        x_test=x_test,
-        y_test=y_test,
-        **fields,
-    )
+    parts = _parts((x[fit], y[fit]), (x[valid], y[valid]), (x_test, y_test))
+    return checked(replace(whole, **parts), source)

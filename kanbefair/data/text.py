@@ -126,20 +126,24 @@ IMDB = TextFile(
 
 
 def read(request: Request, path: Path, source: TextFile) -> Rows:
-    """The texts and class numbers of the file `path`.
+    """The texts and class numbers of the file `path`, UTF-8 with or without a byte order mark. A text may be empty.
 
     Raises `InputError` if it cannot be read or is not as `source` says.
     """
     texts, labels = [], []
     form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if source.tabs else {"strict": True}
-    with reading(request, path), path.open(encoding="utf-8", newline="") as file:
+    with reading(request, path), path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(islice(csv.reader(file, **form), int(source.header), None), 1):
             if len(row) != source.columns or row[source.label] not in source.classes:
                 raise ValueError(f"row {number} does not have {source.columns} columns with a class of {list(source.classes)}")
             texts.append(" ".join(row[source.text]))
             labels.append(source.classes.index(row[source.label]))
+            if "\0" in texts[-1]:
+                raise ValueError(f"row {number} has a zero byte in its text")
         if len(texts) != source.rows:
             raise ValueError(f"it has {len(texts):,} rows, the publisher's {source.rows:,}")
+        if absent := set(range(len(source.classes))) - set(labels):
+            raise ValueError(f"it has no row of class '{source.classes[min(absent)]}'")
     return texts, labels
 
 

@@ -5,11 +5,11 @@ ones come normalised as float32, colour ones as uint8 with the mean and the stan
 """
 
 import gzip
+import logging
+import math
 import os
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,57 +84,101 @@ def _download(known: Images, path: Path) -> None:
         os.replace(Path(root, path.name), path)
 
 
-@contextmanager
-def _unpacked(request: Request, path: Path) -> Iterator[Path]:
-    """The folder `path` or, if its files are gzipped as MNIST's publishers pack them, an unpacked copy.
+def _idx(path: Path, dimensions: int) -> Tensor:
+    """The content of an IDX file of bytes, gzipped or not: uint8, with the given number of dimensions.
 
-    The copy exists inside the block. Raises `InputError` for a file that cannot be unpacked.
+    Raises `ValueError` if it is of another kind or not as long as it says, and what gzip does for damage.
     """
-    packed = sorted(path.glob("raw/*.gz"))
-    if not packed:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as root:
-        raw = Path(root, path.name, "raw")
-        raw.mkdir(parents=True)
-        for source in packed:
-            with reading(request, source), gzip.open(source) as content, (raw / source.stem).open("wb") as copy:
-                shutil.copyfileobj(content, copy)
-        yield raw.parent
+    content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    kind, start = bytes((0, 0, 8, dimensions)), 4 + 4 * dimensions
+    if not content.startswith(kind):
+        raise ValueError(f"it begins with the bytes {content[:4].hex(' ')}, an IDX file of its kind with {kind.hex(' ')}")
+    shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
+    if len(content) - start != math.prod(shape):
+        raise ValueError(f"its header says {math.prod(shape):,} bytes ({shape}), it has {len(content) - start:,}")
+    return torch.from_numpy(numpy.frombuffer(bytearray(content), numpy.uint8, offset=start)).reshape(shape)
 
 
-def _part(known: Images, path: Path, options: dict[str, object], title: str) -> tuple[Tensor, Tensor]:
-    """Pixels, uint8 (N, channels · size · size), and class numbers, int64 (N,), of one part; `title` labels the bar."""
+def _find_idx(request: Request, name: str) -> Path:
+    """The path of the IDX file `name` in the folder `raw`, gzipped or not, also where a dot stands before "idx".
+
+    Raises `InputError` if it is not there.
+    """
+    known = IMAGES[request.name]
+    for form in (f"{name}.gz", name):
+        for path in (request.data_dir / known.folder / "raw" / spelled for spelled in (form, form.replace("-idx", ".idx"))):
+            if path.is_file():
+                return path
+    hint = f"get it from {known.publisher} and put it there, gzipped or not"
+    return require(request, f"{known.folder}/raw/{name}", hint=hint)
+
+
+def _idx_part(request: Request, part: str) -> tuple[Tensor, Tensor, Path]:
+    """What `_part` returns of a set in four IDX files."""
+    known = IMAGES[request.name]
+    split = known.train.get("split")
+    prefix = {"train": "train", "test": "t10k"}[part] if split is None else f"emnist-{split}-{part}"
+    images, labels = (_find_idx(request, f"{prefix}-{rest}") for rest in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    with reading(request, images):
+        x = _idx(images, 3)
+        if x.shape[1:] != (known.size, known.size):
+            raise ValueError(f"its images have {x.shape[1]}×{x.shape[2]} pixels, the publisher's {known.size}×{known.size}")
+    with reading(request, labels):
+        return x.flatten(1), _idx(labels, 1).long(), labels
+
+
+def _part(request: Request, part: str) -> tuple[Tensor, Tensor, Path]:
+    """Pixels, uint8 (N, channels · size · size), class numbers, int64 (N,), and where these stand, of one part."""
+    known = IMAGES[request.name]
+    path = request.data_dir / known.folder
+    if len(known.mean) == 1:
+        return _idx_part(request, part)
     from torchvision import transforms
 
-    dataset = _open(known, path, options)
-    if len(known.mean) == 1:
-        return dataset.data.flatten(1), dataset.targets
     shape = transforms.Compose([transforms.Resize(known.size), transforms.CenterCrop(known.size)])
-    bar = tqdm(dataset, desc=title, unit="image", leave=False)
-    images, labels = zip(*((numpy.asarray(shape(image)), label) for image, label in bar), strict=True)
-    return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).flatten(1), torch.tensor(labels)
+    with reading(request, path):
+        dataset = _open(known, path, known.train if part == "train" else known.test)
+        bar = tqdm(dataset, desc=f"{request.name} {part}", unit="image", leave=False)
+        images, labels = zip(*((numpy.asarray(shape(image)), label) for image, label in bar), strict=True)
+        return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).flatten(1), torch.tensor(labels), path
 
 
-def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
+def _tensors(request: Request) -> dict[str, Tensor]:
     """Pixels and class numbers of both parts, as `_part` reads them; `InputError` if they are damaged."""
     known = IMAGES[request.name]
+    allowed = set(known.labels or range(known.classes))
     tensors = {}
-    with _unpacked(request, path) as folder, reading(request, path):
-        for part, options in (("train", known.train), ("test", known.test)):
-            x, y = _part(known, folder, options, f"{request.name} {part}")
-            if len(x) != len(y) or y.max() >= known.classes:
-                raise ValueError(f"{len(x):,} images, {len(y):,} labels up to {y.max()} of {known.classes} classes")
-            tensors |= {f"x_{part}": x, f"y_{part}": y}
+    for part in ("train", "test"):
+        x, y, source = _part(request, part)
+        with reading(request, source):
+            found = set(y.unique().tolist())
+            if len(x) != len(y):
+                raise ValueError(f"{len(x):,} images, {len(y):,} labels")
+            if found - allowed:
+                raise ValueError(f"label {max(found - allowed)}, allowed are {min(allowed)} to {max(allowed)}")
+            if part == "train" and allowed - found:
+                raise ValueError(f"no train image of class {min(allowed - found)}")
+        tensors |= {f"x_{part}": x, f"y_{part}": y}
     return tensors
 
 
 def _load(request: Request) -> tuple[dict[str, Tensor], Path]:
-    """The tensors of both parts, through the tensor cache, and the folder that they come from."""
+    """The tensors of both parts, through the tensor cache, and the folder that they come from.
+
+    A logged warning tells of another number of images than the publisher's.
+    """
     known = IMAGES[request.name]
     hint = f"get it from {known.publisher} and unpack it there as torchvision lays it out"
     path = require(request, known.folder, download=lambda path: _download(known, path), hint=hint)
-    return cached(request, [path], VERSION, lambda: _tensors(request, path), both_protocols=True), path
+    tensors = cached(request, [path], VERSION, lambda: _tensors(request), both_protocols=True)
+    for part, rows in zip(("train", "test"), known.rows, strict=True):
+        found = len(tensors[f"y_{part}"])
+        if found != rows:
+            log = logging.getLogger("kanbefair")
+            log.warning("%s: '%s' has %s %s images, the publisher's %s", request.name, path, f"{found:,}", part, f"{rows:,}")
+    return tensors, path
 
 
 @register(*IMAGES, domain="vision")
@@ -149,7 +193,7 @@ def images(request: Request) -> Task:
     Raises `InputError` if files are missing, truncated or altered.
     """
     known = IMAGES[request.name]
-    t, _ = _load(request)
+    t, path = _load(request)
     if len(known.mean) == 1:
         t |= {x: t[x].float().div_(255).sub_(known.mean[0]).div_(known.std[0]) for x in ("x_train", "x_test")}
         moments = {}
@@ -157,7 +201,7 @@ def images(request: Request) -> Task:
         values = {"mean": known.mean, "std": known.std}
         moments = {name: torch.tensor(value).repeat_interleave(known.size**2) for name, value in values.items()}
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
-    return make_task(request.name, "vision", request.protocol, train, test, output_size=known.classes, **moments)
+    return make_task(request.name, "vision", request.protocol, train, test, output_size=known.classes, source=path, **moments)
 
 
 @register("MNIST_PCA_n", domain="vision", pattern=r"MNIST_PCA_\d+")
@@ -180,10 +224,11 @@ def mnist_pca(request: Request) -> Task:
         fit = slice(None) if published else validation_split(t["y_train"])[0].numpy()
         scaler = StandardScaler().fit(x[fit])
         test_scaler = StandardScaler().fit(x_test) if published else scaler
-        pca = PCA(int(count), svd_solver="covariance_eigh").fit(scaler.transform(x[fit]))
+        with reading(request, path):
+            pca = PCA(int(count), svd_solver="covariance_eigh").fit(scaler.transform(x[fit]))
         scaled = {"x_train": scaler.transform(x), "x_test": test_scaler.transform(x_test)}
         return {part: torch.from_numpy(pca.transform(values)) for part, values in scaled.items()}
 
     p = cached(request, [path], VERSION, build)
     train, test = (p["x_train"], t["y_train"]), (p["x_test"], t["y_test"])
-    return make_task(request.name, "vision", request.protocol, train, test, output_size=10)
+    return make_task(request.name, "vision", request.protocol, train, test, output_size=10, source=path)
