@@ -159,7 +159,7 @@ def index_split(rows: int, span: int = SPLIT_SPAN) -> tuple[numpy.ndarray, numpy
 def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column of x (N, features), 1 where a column is constant: float64 (features,)."""
     scaler = StandardScaler().fit(x.numpy())
-    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_).where(x.amin(0) < x.amax(0), 1)
+    return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
 
 
 def overall_moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,11 +176,6 @@ INPUT_TYPES = (torch.float32, torch.uint8, torch.int32)
 def _kind(x: Tensor) -> str:
     """Type and shape, as in "float32 (20, 3)"."""
     return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-
-
-def _finite(x: Tensor) -> bool:
-    """Whether all numbers of x, of any type, are finite. Only the least and the largest are looked at; NaN is both."""
-    return x.numel() == 0 or bool(torch.stack(x.aminmax()).isfinite().all())
 
 
 def _flaw_of_part(task: Task, part: str) -> str | None:
@@ -289,10 +284,11 @@ def make_task(
         fields["output_size"] = _outputs(y, y_test)
     seen, seen_test = (x, x_test) if moments is None else (x.float(), x_test.float())
     whole = checked(Task(name, domain, **fields, **_parts((seen, y), (seen[:0], y[:0]), (seen_test, y_test))), source)
-    present = y.unique().tolist()
-    if counted and whole.metric == "accuracy" and len(present) < whole.output_size:
-        absent = next(number for number, found in enumerate(present) if number != found)
-        raise InputError(f"{name}: class {absent} has no train row; number classes without gaps, or give output_size")
+    if counted and whole.metric == "accuracy":
+        present = y.unique()
+        gaps = (present != torch.arange(len(present))).nonzero()
+        if len(gaps):
+            raise InputError(f"{name}: class {int(gaps[0])} has no train row; number classes without gaps, or give output_size")
     fit, valid = validation_split(y) if protocol == "fair" else (torch.arange(len(y)), torch.arange(0))
     if moments is not None:
         mean, std = moments(x[fit].double())

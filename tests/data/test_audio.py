@@ -154,8 +154,8 @@ def publishers_files(tmp_path_factory):
     table.parent.mkdir(parents=True)
     lines = ["slice_file_name,fsID,start,end,salience,fold,classID,class\n"]
     for n in range(30):
-        _tone(root / "UrbanSound8K" / "audio" / f"fold{n % 3 + 1}" / f"{n}-{n % 2}-0-0.wav", 0.4, 22050, channels=2)
-        lines.append(f"{n}-{n % 2}-0-0.wav,{n},0.0,0.4,1,{n % 3 + 1},{n % 2},name\n")
+        _tone(root / "UrbanSound8K" / "audio" / f"fold{n % 3 + 1}" / f"{n}-{n % 10}-0-0.wav", 0.4, 22050, channels=2)
+        lines.append(f"{n}-{n % 10}-0-0.wav,{n},0.0,0.4,1,{n % 3 + 1},{n % 10},name\n")
     table.write_text("".join(lines))
 
     for digit in range(10):
@@ -251,8 +251,9 @@ def test_missing_file(data_dir, name, path, said):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("29-1-0-0.wav,29,0.0,0.4,1,3,1,name\n", "", "29 clips"),
-        (",1,name", ",12,name", "classes"),
+        ("29-9-0-0.wav,29,0.0,0.4,1,3,9,name\n", "", "29 clips"),
+        (",1,name", ",12,name", "has classes"),
+        (",7,name", ",8,name", "has classes"),
         ("classID", "x", "classID"),
     ],
 )

@@ -7,7 +7,7 @@ from kanbefair.data.available import available, some_available
 from kanbefair.data.task import make_task
 from kanbefair.errors import InputError
 
-COLA_ROW = "gj04\t1\t\tHe said so.\n"
+COLA_ROWS = "gj04\t0\t*\tHe so said.\n", "gj04\t1\t\tHe said so.\n"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def write_cola(folder):
     for source in text.COLA.values():
         path = folder / source.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(COLA_ROW * source.rows)
+        path.write_text("".join(COLA_ROWS[row % 2] for row in range(source.rows)))
 
 
 def test_what_ships_with_the_package_is_available_and_nothing_is_downloaded(folder):
