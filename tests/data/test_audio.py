@@ -1,5 +1,6 @@
 import importlib.util
 import shutil
+import struct
 from pathlib import Path
 
 import numpy
@@ -136,6 +137,88 @@ def test_clip_tells_a_truncated_file(kept, damaged, tmp_path):
         assert clips.clip(path).shape == (1000,)
 
 
+def _wav(path, samples, *, rate=8000, bits=16, promised=None, more=0, before=b"", kind=b"RIFF"):
+    """Write a WAV file byte by byte. Its header promises `promised` bytes of samples, and the whole `more` too many.
+
+    `before` are chunks before that of the samples.
+    """
+    order, sign = ("big", ">") if kind == b"RIFX" else ("little", "<")
+    form = struct.pack(f"{sign}IHHIIHH", 16, 1, 1, rate, rate * bits // 8, bits // 8, bits)
+    size = len(samples) if promised is None else promised
+    rest = b"WAVEfmt " + form + before + b"data" + size.to_bytes(4, order) + samples
+    path.write_bytes(kind + (len(rest) + more).to_bytes(4, order) + rest)
+    return path
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 400])
+def test_very_short_clips_are_read(count, tmp_path):
+    x = clips.clip(_wav(tmp_path / "a.wav", numpy.full(count, 8192, "<i2").tobytes()))
+    assert x.shape == (1000,) and x.dtype == torch.float32 and x.isfinite().all()
+    slow = -(-count // 8)  # one sample in eight is left
+    assert (x[slow:] == 0).all() and bool(x[:slow].abs().sum() > 0) == (count > 0)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"more": 8},  # the size is that of the whole file
+        {"more": 1},  # counts a padding byte that is not there
+        {"more": -8},
+        {"promised": 0xFFFFFFFF},  # written to a pipe
+        {"promised": 0x7FFFF000},
+        {"before": b"LIST" + struct.pack("<I", 3) + b"abc\0", "more": 8},  # a chunk of odd size, padded
+    ],
+)
+def test_a_header_that_is_off_is_no_damage_if_all_samples_are_there(header, tmp_path):
+    samples = (8192 * numpy.sin(numpy.arange(4000) / 20)).astype("<i2").tobytes()
+    expected = clips.clip(_wav(tmp_path / "a.wav", samples))
+    assert torch.equal(clips.clip(_wav(tmp_path / "b.wav", samples, **header)), expected)
+
+
+def test_eight_bit_clips_of_odd_length_are_read_with_and_without_the_padding_byte(tmp_path):
+    samples = bytes([128 + 20 * (number // 40 % 2) for number in range(4001)])
+    with_byte = _wav(tmp_path / "a.wav", samples + b"\0", bits=8, promised=4001)
+    without = _wav(tmp_path / "b.wav", samples, bits=8, more=1)
+    assert torch.equal(clips.clip(with_byte), clips.clip(without))
+
+
+@pytest.mark.parametrize("kind", [b"RIFF", b"RIFX"])
+@pytest.mark.parametrize("promised", [8001, 8100, 0])
+def test_samples_that_are_not_there_are_told(kind, promised, tmp_path):
+    path = _wav(tmp_path / "a.wav", bytes(8000), promised=promised, kind=kind)
+    said = f"its header says that it has {promised:,} bytes of samples, but it has 8,000"
+    with pytest.raises(ValueError, match=said):
+        clips.clip(path)
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf, 1e30])
+@pytest.mark.parametrize("place", [0, 4000])
+def test_samples_that_are_no_sound_are_told(value, place, tmp_path):
+    samples = numpy.zeros(4001)
+    samples[place] = value
+    soundfile.write(tmp_path / "a.wav", samples, 8000, subtype="FLOAT")
+    with pytest.raises(ValueError, match="it has samples that are not finite or larger than 32,768; full scale is 1"):
+        clips.clip(tmp_path / "a.wav")
+
+
+def test_sixteen_bit_integers_as_floats_are_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", numpy.full(8000, -32768.0), 8000, subtype="FLOAT")
+    assert clips.clip(tmp_path / "a.wav")[500] == pytest.approx(-32768, rel=1e-3)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 192_001])
+def test_rates_that_no_recording_has_are_told(rate, tmp_path):
+    with pytest.raises(ValueError, match=f"it has {rate:,} samples per second, allowed are 1,000 to 192,000"):
+        clips.clip(_wav(tmp_path / "a.wav", bytes(4000), rate=rate))
+
+
+@pytest.mark.parametrize("form", ["FLAC", "AIFF"])
+def test_another_format_under_the_name_of_wav_is_told(form, tmp_path):
+    soundfile.write(tmp_path / "a.wav", numpy.zeros(8000), 8000, format=form)
+    with pytest.raises(ValueError, match=f"it is a file of format {form}, not WAV"):
+        clips.clip(tmp_path / "a.wav")
+
+
 @pytest.fixture(scope="module")
 def publishers_files(tmp_path_factory):
     """Small sets in the publishers' layouts."""
@@ -262,6 +345,20 @@ def test_damaged_urban_sound_table(data_dir, old, new, said):
     table.write_text(table.read_text().replace(old, new))
     with pytest.raises(InputError, match=f"UrbanSound8K.csv' is truncated or altered .*{said}"):
         load("UrbanSound8K", data_dir)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_urban_sound_table(data_dir):
+    expected = load("UrbanSound8K", data_dir)
+    table = data_dir / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv"
+    table.write_text("\ufeff" + table.read_text(), encoding="utf-8")
+    assert torch.equal(load("UrbanSound8K", data_dir).x_test, expected.x_test)
+
+
+def test_a_clip_that_is_no_sound_is_named(data_dir):
+    path = data_dir / "free-spoken-digit-dataset" / "recordings" / "3_ann_2.wav"
+    soundfile.write(path, numpy.full(100, numpy.nan), 8000, subtype="FLOAT")
+    with pytest.raises(InputError, match=rf"FSDD: '{path}' is truncated or altered .*not finite"):
+        load("FSDD", data_dir)
 
 
 def test_unknown_names_of_recordings(data_dir):

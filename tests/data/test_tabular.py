@@ -114,6 +114,120 @@ def test_damaged_table_is_told_and_the_cache_is_untouched(bank, tmp_path, cut, s
     assert cache.read_bytes() == before
 
 
+def spoil(path, **columns):
+    """The table again, with other values in some rows: `number={5: "x"}`."""
+    frame = table().astype(object)
+    for name, cells in columns.items():
+        for row, value in cells.items():
+            frame.loc[row, name] = value
+    frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("inf", "column 'number' has inf in row 8, not finite in float32"),
+        ("-inf", "column 'number' has -inf in row 8, not finite in float32"),
+        ("1e308", "column 'number' has 1e+308 in row 8, not finite in float32"),
+        ("-4e38", "column 'number' has -4e+38 in row 8, not finite in float32"),
+        ("5.1x", "column 'number' has '5.1x' in row 8 among its numbers"),
+        ("five", "column 'number' has 'five' in row 8 among its numbers"),
+        ("5,25", "column 'number' has '5,25' in row 8 among its numbers"),
+    ],
+)
+def test_a_spoiled_number_is_told_with_its_place(bank, value, said):
+    spoil(bank, number={7: value})
+    for protocol in data.PROTOCOLS:
+        with pytest.raises(InputError) as caught:
+            load(bank, protocol)
+        message = str(caught.value)
+        assert message.startswith(f"Bank: '{bank}' is truncated or altered") and said in message and "\n" not in message
+
+
+def test_decimal_commas_are_told(bank):
+    spoil(bank, number={row: f"{row},5" for row in range(ROWS)})
+    with pytest.raises(InputError, match=r"222.csv' .*column 'number' has '0,5' in row 1 among its numbers"):
+        load(bank, "fair")
+
+
+def test_a_mark_for_missing_numbers_is_read_as_a_text_and_said(bank, caplog):
+    spoil(bank, number={7: "?"})
+    task = load(bank, "published")
+    assert "Bank: column 'number' has '?' in row 8 among its numbers, so that it is read as texts" in caplog.text
+    codes = pandas.factorize(pandas.read_csv(bank, dtype=str)["number"])[0]
+    expected = (codes - codes.mean()) / codes.std()
+    assert torch.allclose(task.x_train[:, 0], torch.tensor(expected[TRAIN]).float(), atol=1e-6)
+
+
+def test_an_empty_column_is_read_as_zeros_and_said(bank, caplog):
+    spoil(bank, number=dict.fromkeys(range(ROWS)))
+    assert (load(bank, "published").x_train[:, 0] == 0).all()
+    assert "Bank: column 'number' is empty and is read as zeros" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["number", "text"])
+def test_a_constant_column_is_scaled_by_one(bank, name):
+    spoil(bank, **{name: dict.fromkeys(range(ROWS), 14.62)})
+    task = load(bank, "fair")
+    column = ["number", "text"].index(name)
+    for part in task.parts:
+        assert task.part(part)[0][:, column].abs().max() < 1e-12
+
+
+def test_a_table_without_a_header_is_told(bank):
+    lines = bank.read_text().splitlines()
+    bank.write_text("\n".join([*lines[1:], lines[1], ""]))
+    with pytest.raises(InputError, match=r"222.csv' .*its first row is data, as '6.764' and 'no', where the columns' names"):
+        load(bank, "fair")
+
+
+@pytest.mark.parametrize(("names", "fine"), [("0,1", True), ("1,2", True), ("6.5,0.25", False), ("7,7", False)])
+def test_names_that_count_the_columns_are_no_data(bank, names, fine):
+    lines = pandas.DataFrame({"a": range(ROWS), "b": range(ROWS), "label": table()["label"]}).to_csv(index=False).splitlines()
+    bank.write_text("\n".join([f"{names},label", *lines[1:], ""]))
+    if fine:
+        assert load(bank, "published").input_size == 2
+    else:
+        with pytest.raises(InputError, match="its first row is data"):
+            load(bank, "published")
+
+
+def test_a_text_has_one_code_wherever_it_stands_in_a_long_file(bank, monkeypatch):
+    rows = 120_000
+    numbers = ["007" if row % 2 else "0.50" for row in range(rows - 1)]
+    frame = pandas.DataFrame({"number": [*numbers, "?"], "text": "a", "label": ["yes", "no"] * (rows // 2)})
+    frame.to_csv(bank, index=False)
+    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 2, rows, uci=222))
+    task = load(bank, "published")
+    classes = {0: set(), 1: set()}  # the texts take turns as the classes do
+    for value, label in zip(task.x_train[:, 0].tolist(), task.y_train.tolist(), strict=True):
+        classes[label].add(value)
+    assert sorted(map(len, classes.values())) in ([1, 1], [1, 2])  # one class has the "?", unless that is a test row
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+@pytest.mark.parametrize("protocol", data.PROTOCOLS)
+def test_a_table_of_very_few_rows_is_told(bank, monkeypatch, rows, protocol):
+    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 2, uci=222))
+    table().iloc[:rows].to_csv(bank, index=False)
+    with pytest.raises(InputError, match=rf"222.csv' .*{rows} rows are too few for a train and a test part"):
+        load(bank, protocol)
+
+
+def test_a_class_that_has_only_test_rows_is_told(bank, monkeypatch):
+    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(3, 2, ROWS, uci=222))
+    spoil(bank, label={int(TEST[0]): "perhaps"})
+    with pytest.raises(InputError, match=r"Bank: in '.*222.csv' class \d has test rows but no train row"):
+        load(bank, "fair")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(bank):
+    expected = load(bank, "fair")
+    bank.write_text("\ufeff" + bank.read_text(), encoding="utf-8")
+    task = load(bank, "fair")
+    assert torch.equal(task.x_train, expected.x_train) and torch.equal(task.y_test, expected.y_test)
+
+
 def test_second_load_reads_the_cache(bank, monkeypatch):
     first = load(bank, "fair")
     monkeypatch.setattr(pandas, "read_csv", refuse)

@@ -287,6 +287,40 @@ def test_damaged_file(data_dir, name, harm):
     assert cache and cache == {p: p.read_bytes() for p in (data_dir.parent / "cache").rglob("*.safetensors")}
 
 
+@pytest.mark.parametrize("name", REAL)
+def test_a_byte_order_mark_is_no_part_of_a_text(data_dir, name):
+    expected = load(name, data_dir)
+    for path in data_dir.rglob("*.?sv"):
+        path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    task = load(name, data_dir)
+    assert task.vocabulary_size == expected.vocabulary_size
+    for part in task.parts:
+        assert all(map(torch.equal, task.part(part), expected.part(part)))
+
+
+def test_an_empty_text_is_a_row_without_tokens(data_dir):
+    path = data_dir / text.COLA["test"].path
+    path.write_text(path.read_text().replace('He "said test 2.', ""))
+    task = load("CoLA", data_dir)
+    assert (task.x_test[2] == -1).all() and (task.x_test[[0, 1, 3]] >= 0).any(1).all()
+    assert task.y_test.tolist() == [0, 1, 0, 1]
+
+
+def test_zero_bytes_in_a_text_are_told(data_dir):
+    path = data_dir / text.COLA["test"].path
+    path.write_text(path.read_text().replace("test 2.", "test\0 2."))
+    with pytest.raises(InputError, match=rf"CoLA: '{path}' is truncated or altered .*row 3 has a zero byte in its text"):
+        load("CoLA", data_dir)
+
+
+@pytest.mark.parametrize("part", text.COLA)
+def test_a_class_that_a_file_does_not_have_is_told(data_dir, part):
+    path = data_dir / text.COLA[part].path
+    path.write_text(path.read_text().replace("\t0\t", "\t1\t"))
+    with pytest.raises(InputError, match=rf"CoLA: '{path}' is truncated or altered .*it has no row of class '0'"):
+        load("CoLA", data_dir)
+
+
 def test_ag_news_without_train_part_names_the_other_set(data_dir):
     data_dir.joinpath("AG_NEWS/train.csv").unlink()
     with pytest.raises(InputError, match=r"AG_NEWS: '.*train.csv' is missing .*no network.*'AG_NEWS_test'"):

@@ -4,9 +4,11 @@ import pickle
 import socket
 import struct
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy
+import pandas
 import pytest
 import scipy.io
 import torch
@@ -52,9 +54,9 @@ def write_emnist(root, split):
     write_mnist(root, "EMNIST", (f"emnist-{split}-train", f"emnist-{split}-test"), packed=False)
 
 
-def write_cifar(root, folder, files, key, meta, names):
+def write_cifar(root, folder, batches, key, meta, names):
     (root / folder).mkdir()
-    for part, parts in files.items():
+    for part, parts in batches.items():
         for rows, y, name in zip(
             numpy.array_split(pixels(part, 3072), len(parts)),
             numpy.array_split(labels(part), len(parts)),
@@ -66,13 +68,13 @@ def write_cifar(root, folder, files, key, meta, names):
 
 
 def write_cifar10(root):
-    files = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
-    write_cifar(root, "cifar-10-batches-py", files, "labels", "batches.meta", "label_names")
+    batches = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+    write_cifar(root, "cifar-10-batches-py", batches, "labels", "batches.meta", "label_names")
 
 
 def write_cifar100(root):
-    files = {"train": ["train"], "test": ["test"]}
-    write_cifar(root, "cifar-100-python", files, "fine_labels", "meta", "fine_label_names")
+    batches = {"train": ["train"], "test": ["test"]}
+    write_cifar(root, "cifar-100-python", batches, "fine_labels", "meta", "fine_label_names")
 
 
 def write_svhn(root):
@@ -250,6 +252,108 @@ def test_labels_that_do_not_fit_are_told(wrong, said, root):
         data.load("KMNIST", root)
 
 
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@pytest.mark.parametrize("gunzipped", [FILES[:1], FILES[1:3], FILES])
+@pytest.mark.parametrize("dot", [False, True])
+def test_idx_files_may_be_gunzipped_and_have_a_dot_in_their_names(gunzipped, dot, root):
+    WRITERS["MNIST"](root)
+    expected = data.load("MNIST", root)
+    for name in FILES:
+        path = root / "MNIST/raw" / f"{name}.gz"
+        if name in gunzipped:
+            path.with_name(name).write_bytes(gzip.decompress(path.read_bytes()))
+            path.unlink()
+            path = path.with_name(name)
+        if dot:
+            path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert same(data.load("MNIST", root), expected)
+
+
+def test_idx_files_are_read_by_what_they_hold_whatever_their_ending(root):
+    WRITERS["MNIST"](root)
+    expected = data.load("MNIST", root)
+    for name in FILES[:2]:  # as some browsers save them
+        path = root / "MNIST/raw" / f"{name}.gz"
+        path.write_bytes(gzip.decompress(path.read_bytes()))
+    for name in FILES[2:]:
+        (root / "MNIST/raw" / f"{name}.gz").rename(root / "MNIST/raw" / name)
+    assert same(data.load("MNIST", root), expected)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_one_idx_file_that_is_missing_is_named(name, root):
+    WRITERS["MNIST"](root)
+    (root / "MNIST/raw" / f"{name}.gz").unlink()
+    with pytest.raises(InputError, match=rf"^MNIST: '{root}/MNIST/raw/{name}' is missing; get it from yann.lecun.com"):
+        data.load("MNIST", root)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content[:-1], r"its header says 7,056 bytes \(\[9, 28, 28\]\), it has 7,055"),
+        (lambda content: content + b"\0", "it has 7,057"),
+        (lambda content: content[:4] + bytes((0, 0, 0, 8)) + content[8:], r"6,272 bytes \(\[8, 28, 28\]\), it has 7,056"),
+        (lambda content: b"\0\0\x0d\x03" + content[4:], "it begins with the bytes 00 00 0d 03, .* 00 00 08 03"),
+        (lambda content: b"", "it begins with the bytes"),
+        (lambda content: content[:6], "it has -10"),
+    ],
+)
+def test_an_idx_file_that_is_not_as_it_says_is_named(change, said, root):
+    WRITERS["KMNIST"](root)
+    path = root / "KMNIST/raw" / FILES[2]
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(InputError, match=rf"^KMNIST: '{path}' is truncated or altered .*{said}"):
+        data.load("KMNIST", root)
+
+
+@pytest.mark.parametrize("part", ROWS)
+def test_images_of_another_size_are_named(part, root):
+    WRITERS["KMNIST"](root)
+    path = root / "KMNIST/raw" / FILES[0 if part == "train" else 2]
+    write_idx(path, pixels(part, 27, 28), packed=False)
+    with pytest.raises(InputError, match=rf"^KMNIST: '{path}' .*its images have 27×28 pixels, the publisher's 28×28"):
+        data.load("KMNIST", root)
+
+
+def test_a_class_that_is_missing_from_the_train_part_is_named(root):
+    WRITERS["KMNIST"](root)
+    path = root / "KMNIST/raw" / FILES[1]
+    write_idx(path, numpy.uint8([i % 2 for i in range(30)]), packed=False)
+    with pytest.raises(InputError, match=rf"^KMNIST: '{path}' .*no train image of class 2"):
+        data.load("KMNIST", root)
+
+
+def test_emnist_letters_have_26_classes_and_37_outputs(root, monkeypatch):
+    known = replace(image_sets.IMAGES["EMNIST-Letters"], classes=37, labels=range(1, 27))
+    monkeypatch.setitem(image_sets.IMAGES, "EMNIST-Letters", known)
+    write_emnist(root, "letters")
+    for part, rows in ROWS.items():
+        letters = numpy.uint8([1 + i % 26 for i in range(rows)])
+        write_idx(root / f"EMNIST/raw/emnist-letters-{part}-labels-idx1-ubyte", letters, packed=False)
+    task = data.load("EMNIST-Letters", root, protocol="published")
+    assert task.output_size == 37 and set(task.y_train.tolist()) == set(range(1, 27))
+
+
+def test_another_number_of_images_than_the_publishers_is_said_each_time(root, monkeypatch, caplog):
+    WRITERS["MNIST"](root)
+    data.load("MNIST", root)
+    assert caplog.text == ""
+    monkeypatch.setitem(image_sets.IMAGES, "MNIST", replace(image_sets.IMAGES["MNIST"], rows=(60_000, 9)))
+    for _ in range(2):
+        caplog.clear()
+        assert len(data.load("MNIST", root, protocol="published").x_train) == 30
+        assert caplog.messages == [f"MNIST: '{root / 'MNIST'}' has 30 train images, the publisher's 60,000"]
+
+
+def test_more_components_than_images_are_told(root):
+    WRITERS["MNIST"](root)
+    with pytest.raises(InputError, match=r"MNIST_PCA_50: '.*MNIST' .*n_components=50 must be between"):
+        data.load("MNIST_PCA_50", root)
+
+
 def test_downloaded_folder_appears_only_when_complete(root, monkeypatch):
     seen = []
 
@@ -289,6 +393,16 @@ def test_principal_components_come_from_the_rows_trained_on(root):
 def test_number_of_components_is_checked(name, root):
     with pytest.raises(InputError, match=rf"'{name}' must end in a number of components from 1 to 784"):
         data.load(name, root)
+
+
+def test_sizes_are_those_of_the_released_grid():
+    grid = pandas.read_csv(files("kanbefair.studies.speed") / "released_grid.csv").drop_duplicates("dataset")
+    grid = grid[grid["dataset"].isin(image_sets.IMAGES)]
+    assert len(grid) == 8
+    for row in grid.itertuples():
+        known = image_sets.IMAGES[row.dataset]
+        assert (known.rows, known.classes) == ((row.train_rows, row.test_rows), row.outputs)
+        assert known.size**2 * len(known.mean) == row.inputs
 
 
 @pytest.mark.skipif(not (DATA / "FashionMNIST").is_dir(), reason="../shared/data is not here")
