@@ -93,7 +93,8 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str 
     and scaling and coding use the rows that are trained on. `seed` matters where the paper draws the data from the
     run's seed: for symbolic functions under `published`.
 
-    Raises `InputError` for an unknown name or protocol, a missing data folder, and missing or damaged files.
+    Raises `InputError` for an unknown name or protocol, a missing data folder, missing or damaged files, and a task that
+    is not as `Task` says (`checked`).
     """
     entry = dataset(name)
     choose("protocol", protocol, PROTOCOLS)
