@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -31,7 +32,8 @@ def carry_out(
     stops, no process is left.
     """
     waiting = deque((job, 1) for job in jobs)
-    idle = [_worker() for _ in range(min(workers, len(jobs)))]
+    started = [_worker() for _ in range(min(workers, len(jobs)))]
+    idle = list(started)
     running: dict[Future, tuple[ProcessPoolExecutor, object, int]] = {}
     try:
         while waiting or running:
@@ -45,28 +47,31 @@ def carry_out(
                 if isinstance(error, InputError):
                     raise error
                 if isinstance(error, BrokenExecutor):
-                    worker.shutdown(kill_workers=True)
-                    worker = _worker()
-                    why = str(error).strip().splitlines()[-1].strip()
+                    started.append(_worker())
+                    worker = started[-1]
                     if tries < TRIES:
                         logging.getLogger("kanbefair").warning("a worker died and is replaced, its job tried again")
                         waiting.appendleft((job, tries + 1))
                     else:
-                        failed(job, f"its worker died twice ({why}), perhaps for lack of memory")
+                        failed(job, f"its worker died twice{_exit(error)}, perhaps for lack of memory")
                 elif error is not None:
                     failed(job, in_words(error))
                 idle.append(worker)
             yield
-        for worker in idle:
-            worker.shutdown()
     finally:
-        for worker in (*idle, *(entry[0] for entry in running.values())):
+        for worker in started:
             worker.shutdown(kill_workers=True)
 
 
 def in_words(error: BaseException) -> str:
     """An error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _exit(error: BrokenExecutor) -> str:
+    """How a worker ended, as far as it is known."""
+    codes = re.search(r"{(.*?)}", str(error))
+    return f" ({codes[1]})" if codes else ""
 
 
 def _worker() -> ProcessPoolExecutor:
