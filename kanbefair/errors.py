@@ -32,6 +32,8 @@ def exit_status(work: Callable[[], object]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except SystemExit:
+        raise  # what it says has been said
     except KeyboardInterrupt as stopped:
         print(INTERRUPTED, file=sys.stderr)
         gc.freeze()  # else Python takes seconds to end, for it looks through all of PyTorch

@@ -42,7 +42,8 @@ MEASURED_TAG = "measured"
 """Cells with this tag too show what was measured: the kept copies show it all the same."""
 VERDICT = "00"
 """How the notebook begins that reads what the others found."""
-WRITES = re.compile(r"""section\.(?:train|write)\(\s*"(\w+)\"""")
+WRITES = re.compile(r'section\.(?:train|write)\(\s*"(\w+)"')
+"""How a cell names a table that it writes."""
 PATIENCE = 1.0
 """Seconds that a process has to end when it is asked to."""
 
@@ -151,7 +152,8 @@ def _cells(name: str) -> list[nbformat.NotebookNode]:
     try:
         return nbformat.read(path, as_version=4).cells
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise InputError(f"'{path}' is no notebook ({_sentence(type(error).__name__, str(error))}); mend or remove it") from None
+        why = _sentence(type(error).__name__, str(error))
+        raise InputError(f"'{path}' is no notebook ({why}); mend or remove it") from None
 
 
 def execute(name: str, parameters: dict[str, object]) -> Executed:
@@ -202,7 +204,7 @@ def execute_all(names: Sequence[str], parameters: dict[str, object], at_once: in
     """Execute notebooks, the longest (by the kept times) first, `at_once` of them at a time with an equal share of the workers.
 
     Then come, one by one, those that measure and the verdict; without the verdict if another failed. Returns what came of
-    each, in this order. Raises `InputError` for an unknown profile, device or number of workers, and a folder that cannot be
+    each, in the order in which they ended. Raises `InputError` for an unknown profile, device or number of workers, and a folder that cannot be
     written. Interrupt it when you like: all its processes end, what they have finished is kept.
     """
     kept = seconds.kept(Outputs(parameters["profile"], parameters.get("out", "")))
@@ -237,7 +239,8 @@ def _side_by_side(
     pool = ThreadPoolExecutor(at_once)
     threads = []
     try:
-        threads += [pool.submit(execute, name, parameters) for name in names]
+        for name in names:
+            threads.append(pool.submit(execute, name, parameters))
         pending = set(threads)
         while pending:
             ended, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)

@@ -62,3 +62,15 @@ def test_a_thread_leaves_the_signals_alone():
 def test_another_error_is_shown_whole():
     with pytest.raises(ZeroDivisionError):
         exit_status(lambda: os.getpid() / 0)
+
+
+def test_who_has_told_of_the_interruption_is_believed(capsys):
+    class Told(SystemExit, KeyboardInterrupt):
+        pass
+
+    def work():
+        raise Told(130)
+
+    with pytest.raises(SystemExit, match="130"):
+        exit_status(work)
+    assert capsys.readouterr().err == ""

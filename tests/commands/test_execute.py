@@ -176,7 +176,7 @@ def test_a_kernel_that_dies_stops_no_other_and_what_it_started_ends(book, tmp_pa
     kill = "import os\nos.kill(os.getpid(), 9)"
     nbformat.write(notebook("\n".join([CHILD, HERE.format("child"), kill])), book / "02_dies.ipynb")
     assert call(tmp_path, "02_dies", "01_good", "--at-once", "1") == 1
-    out, err = capsys.readouterr()
+    out = capsys.readouterr().out
     assert out.splitlines()[0] == "02_dies: its kernel has died; that happens where memory is short"
     assert out.splitlines()[1].startswith("01_good: ")
     assert not _runs(int((tmp_path / "made" / "child").read_text()))
