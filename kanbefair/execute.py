@@ -204,8 +204,9 @@ def execute_all(names: Sequence[str], parameters: dict[str, object], at_once: in
     """Execute notebooks, the longest (by the kept times) first, `at_once` of them at a time with an equal share of the workers.
 
     Then come, one by one, those that measure and the verdict; without the verdict if another failed. Returns what came of
-    each, in the order in which they ended. Raises `InputError` for an unknown profile, device or number of workers, and a folder that cannot be
-    written. Interrupt it when you like: all its processes end, what they have finished is kept.
+    each, in the order in which they ended. Interrupt it when you like: all its processes end, what they have finished is kept.
+
+    Raises `InputError` for an unknown profile, device or number of workers, and a folder that cannot be written.
     """
     kept = seconds.kept(Outputs(parameters["profile"], parameters.get("out", "")))
     after = [name for name in names if name.startswith(VERDICT) or measures(name)]
