@@ -18,6 +18,16 @@ def test_what_the_cells_say_is_summed_and_what_they_do_not_say_is_none():
     assert [seconds.said(cells, name) for name in ("runs", "trained", "failed")] == [7, 2, 1]
 
 
+def test_a_time_in_which_all_was_trained_stays_until_all_is_trained_again_and_others_are_of_the_last_time(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    kept = []
+    for taken, trained in ((5.0, 1), (9.0, 2), (1.0, 0), (2.0, 1), (8.0, 2)):
+        seconds.keep(outputs, "03_trains", [cell(runs=2, trained=trained)], taken, 1)
+        seconds.keep(outputs, "01_counts", [], taken, 1)
+        kept.append([row["seconds"] for row in seconds.kept(outputs).values()])
+    assert kept == [[5, 5], [9, 9], [1, 9], [2, 9], [8, 8]]
+
+
 KEEP = """
 import sys
 from kanbefair.report import seconds
