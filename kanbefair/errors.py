@@ -1,8 +1,16 @@
-"""The one exception for bad input, and the sentence it carries."""
+"""The one exception for bad input, the sentence it carries, and how a command line ends."""
 
+import gc
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""What ends a command line in good order: Ctrl-C, and what a job's scheduler or `kill` sends."""
+INTERRUPTED = "interrupted: what is finished is kept; call it again to go on"
 
 
 class InputError(ValueError):
@@ -14,13 +22,49 @@ NOT_IN_NAMES = '/\\:*?"<>|'
 
 
 def exit_status(work: Callable[[], object]) -> int:
-    """Do the work of a command line and return its exit status: 2 for bad input, of which only the sentence is printed."""
+    """Do the work of a command line and return its exit status, after one line where it did not come to its end.
+
+    The status is 2 for bad input, 130 after Ctrl-C and 143 after SIGTERM, which reaches the work as a KeyboardInterrupt too.
+    """
     try:
-        work()
+        with _stoppable():
+            work()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except SystemExit:
+        raise  # what it says has been said
+    except KeyboardInterrupt as stopped:
+        print(INTERRUPTED, file=sys.stderr)
+        gc.freeze()  # else Python takes seconds to end, for it looks through all of PyTorch
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     return 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """The first signal of `STOPPING` raises KeyboardInterrupt with its number; later ones do not disturb the tidying up.
+
+    One that is ignored stays so (`nohup`). Only the main thread can be told; in others nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    heard = [number for number in STOPPING if before[number] != signal.SIG_IGN]
+
+    def stop(number: int, frame: object) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    try:
+        for number in heard:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def reason(error: Exception) -> str:

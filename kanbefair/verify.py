@@ -1,14 +1,15 @@
 """Makes the tables of the embedded profile anew and compares them with the kept ones: `python -m kanbefair.verify [section …]`.
 
 Every run is trained again, in a temporary folder. Numbers are the same to the last digit where processor, form of the spline
-operators and threads are the same: a table that names others is not compared.
+operators and threads are the same: a table that names others is not compared. A kept table that its section writes no longer
+is different, too, and so is one that no notebook writes.
 """
 
 import argparse
 import csv
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -25,11 +26,13 @@ PLACE = ("processor", "form", "threads")
 LEFT_OUT = ("commit", "kanbefair", "python")
 """The columns that may differ though all numbers are the same."""
 TIMES = "notebook_seconds"
+BAD = ("different", "failed")
+"""The states of a result that end in exit status 1."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the comparison of a table found: the table is `same`, `different` or `not compared`, and why."""
+    """What was found of a table, that it is `same`, `different` or `not compared`, or of a section that `failed`, and why."""
 
     table: str
     state: str
@@ -86,23 +89,36 @@ def compare_new(kept: Path, made: Path) -> list[Result]:
     return [compare(path.stem, kept, made) for path in new if path.stem != TIMES]
 
 
+def no_longer_written(kept: Path, made: Iterable[str], sections: Iterable[str]) -> list[Result]:
+    """The tables in `kept` that are not among `made` though one of `sections` writes them, or that no notebook writes."""
+    tables = {path.stem for path in kept.glob("*.csv")} - {TIMES, *made}
+    writes = {name: execute.tables(name) for name in execute.names()}
+    found = [Result(table, "different", "no notebook writes it") for table in tables.difference(*writes.values())]
+    for name in sections:
+        found += [Result(table, "different", f"{name} has not written it") for table in tables & writes[name]]
+    return sorted(found, key=lambda result: result.table)
+
+
 def verify(sections: Sequence[str]) -> list[Result]:
     """Execute the notebooks `sections` in a temporary folder, all runs trained anew, and compare the tables they write.
 
     The kept tables are copied there first: a section may read what another has written, and the kept times tell which is
-    long. Two sections go one after the other, each on all cores; more of them two at a time.
+    long. Two sections go one after the other, each on all cores; more of them two at a time. One that fails is a result too.
     """
     with TemporaryDirectory(prefix="kanbefair-") as out:
         made = Path(out) / "results" / PROFILE
         shutil.copytree(KEPT, made, ignore=shutil.ignore_patterns("notebooks"))
         parameters = {"profile": PROFILE, "data_dir": "", "device": "cpu", "workers": 0, "out": out}
-        execute.execute_all(sections, parameters, at_once=2 if len(sections) > 2 else 1)
+        executed = execute.execute_all(sections, parameters, at_once=2 if len(sections) > 2 else 1)
         found = compare_new(KEPT, made)
+        whole = [one.name for one in executed if not one.error]
+        failed = [Result(one.name, "failed", one.why) for one in executed if one.why]
+        found += no_longer_written(KEPT, [result.table for result in found], whole) + failed
         return found or [Result(", ".join(sections), "different", "no table was written")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 1 if a table differs, 2 for bad input."""
+    """Run the command line; returns the exit status: 1 if a table differs or a section fails, 2 for bad input."""
     p = argparse.ArgumentParser(prog="python -m kanbefair.verify", description=__doc__.splitlines()[0])
     p.add_argument("sections", nargs="*", help="notebooks such as 03_symbolic (default: all that do not measure times)")
     args = p.parse_args(argv)
@@ -116,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.extend(verify([choose("section", name, known) for name in args.sections] or known))
         print(f"Left out: columns {', '.join(LEFT_OUT)}; table {TIMES}; all that measures times.", *results, sep="\n")
 
-    return exit_status(work) or int(any(result.state == "different" for result in results))
+    return exit_status(work) or int(any(result.state in BAD for result in results))
 
 
 if __name__ == "__main__":

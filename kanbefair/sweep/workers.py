@@ -13,7 +13,7 @@ from loky import cpu_count
 from tqdm.auto import tqdm
 
 from kanbefair import training
-from kanbefair.errors import InputError
+from kanbefair.errors import INTERRUPTED, InputError
 from kanbefair.folders import data_folder, writable
 from kanbefair.measure import one_thread
 from kanbefair.models import compiled
@@ -34,9 +34,6 @@ class Interrupted(SystemExit, KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [INTERRUPTED]
-
-
-INTERRUPTED = "interrupted: what is finished is kept; call it again to go on"
 
 
 @dataclass(frozen=True)

@@ -98,16 +98,35 @@ def test_only_what_was_made_anew_is_compared(kept, made):
     assert [result.table for result in verify.compare_new(kept, made)] == ["new"]
 
 
+def test_a_kept_table_that_its_section_or_that_no_notebook_writes_any_longer_is_different(kept, monkeypatch):
+    write(kept, verify.TIMES)
+    write(kept, "old")
+    write(kept, "others")
+    monkeypatch.setattr(execute, "names", lambda: ["01_new", "02_other"])
+    monkeypatch.setattr(execute, "tables", {"01_new": {"new", "scores"}, "02_other": {"others"}}.get)
+    found = verify.no_longer_written(kept, ["new"], ["01_new"])
+    assert [str(one) for one in found] == [
+        "old: different: no notebook writes it",
+        "scores: different: 01_new has not written it",
+    ]
+    assert [one.table for one in verify.no_longer_written(kept, ["new", "scores"], ["01_new"])] == ["old"]
+
+
 @pytest.fixture
 def executed(monkeypatch):
-    """What `execute_all` was asked for: in its place one table is written, with the rows that stand under "rows"."""
-    asked = {"rows": ROWS}
+    """What `execute_all` was asked for: in its place one table is written, with the rows that stand under "rows".
+
+    What came of the sections stands under "came"; a notebook writes the table "scores".
+    """
+    asked = {"rows": ROWS, "came": []}
+    monkeypatch.setattr(execute, "tables", lambda name: {"scores"} if name == "03_symbolic" else set())
 
     def write_scores(sections, parameters, at_once):
         asked.update(sections=sections, at_once=at_once, **parameters)
         folder = verify.Path(parameters["out"], "results", "embedded")
         asked["there"] = sorted(path.name for path in folder.iterdir())
         write(folder, rows=asked["rows"])
+        return asked["came"]
 
     monkeypatch.setattr(execute, "execute_all", write_scores)
     return asked
@@ -136,6 +155,22 @@ def test_a_difference_ends_in_exit_1(kept, executed, capsys):
     assert "scores: different: kept are 2 rows, made are 1" in capsys.readouterr().out
 
 
+def test_a_section_that_failed_is_named_beside_what_the_others_made(kept, executed, capsys):
+    write(kept, "old")
+    executed["came"] = [
+        execute.Executed("03_symbolic", 3.0),
+        execute.Executed("04_tabular", 2.0, failed=2),
+        execute.Executed("05_vision", 1.0, error="KeyError: 'x' (see there)"),
+    ]
+    assert verify.main(["03_symbolic", "04_tabular", "05_vision"]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "scores: same",
+        "old: different: no notebook writes it",
+        "04_tabular: failed: 2 runs failed",
+        "05_vision: failed: KeyError: 'x' (see there)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("03_symbol", "unknown section '03_symbol'"), ("10_speed", "10_speed measures times, which differ from run to run")],
@@ -147,6 +182,7 @@ def test_a_section_that_cannot_be_verified_ends_in_exit_2(kept, executed, capsys
 
 
 def test_a_section_that_writes_no_table_is_not_verified(kept, executed, monkeypatch, capsys):
+    (kept / "scores.csv").unlink()
     monkeypatch.setattr(verify, "compare_new", lambda kept, made: [])
     assert verify.main(["03_symbolic"]) == 1
     assert "03_symbolic: different: no table was written" in capsys.readouterr().out
