@@ -20,11 +20,13 @@ from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
+from kanbefair.devices import check_device
 from kanbefair.errors import InputError, choose, exit_status
-from kanbefair.folders import PROJECT
+from kanbefair.folders import PROJECT, named_folder
 from kanbefair.report import seconds
 from kanbefair.report.tables import PROFILES, Outputs
-from kanbefair.sweep import check_device, worker_count
+from kanbefair.sweep import worker_count
+from kanbefair.values import whole
 
 NOTEBOOKS = PROJECT / "notebooks"
 VOLATILE_TAG = "nbval-ignore-output"
@@ -140,13 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--device", default="cpu")
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
     p.add_argument("--at-once", type=int, default=0, help="notebooks executed at a time (default: 2; one on a GPU)")
-    p.add_argument("--out", default="", help="folder to write to (default: the clone, else the working directory)")
+    p.add_argument("--out", help="folder to write to (default: the clone, else the working directory)")
     args = p.parse_args(argv)
     given = {"profile": args.profile, "data_dir": args.data_dir, "device": args.device, "workers": args.workers}
-    given["out"] = str(Path(args.out).resolve()) if args.out else ""
 
     def work() -> None:
-        at_once = args.at_once or (1 if check_device(args.device).startswith("cuda") else 2)
+        given["out"] = str(named_folder("--out", args.out) or "")
+        at_once = whole("at-once", args.at_once, least=0) or (1 if check_device(args.device).startswith("cuda") else 2)
         execute_all([choose("notebook", name, names()) for name in args.notebooks] or names(), given, at_once)
 
     return exit_status(work)
