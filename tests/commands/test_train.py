@@ -176,7 +176,10 @@ BAD = [
     (["--lr", "0"], "lr is 0.0; it must be a number above 0"),
     (["--lr", "nan"], "lr is nan"),
     (["--seed", "-1"], "seed is -1"),
-    (["--model", "MLP", "--seed", str(2**32)], "seed is 4294967296; it must be a whole number of at least 0 and at most 4,294,967,295"),
+    (
+        ["--model", "MLP", "--seed", str(2**32)],
+        "seed is 4294967296; it must be a whole number of at least 0 and at most 4,294,967,295",
+    ),
     (["--data-dir", "/nowhere/at/all"], "data folder '/nowhere/at/all' does not exist"),
     (["--data-dir", ""], "--data-dir is empty; name a folder or leave --data-dir away"),
     (["--out", ""], "--out is empty; name a folder or leave --out away"),

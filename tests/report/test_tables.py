@@ -1,3 +1,6 @@
+import errno
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas
 import pytest
 
@@ -62,6 +65,43 @@ def test_a_write_that_fails_leaves_the_old_table(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         outputs.write("table", Breaks(), COLUMNS)
+    assert len(outputs.read("table")) == 2
+    assert [path.name for path in outputs.results.iterdir()] == ["table.csv"]
+
+
+def test_writers_of_one_table_do_not_meet(tmp_path):
+    """Several threads write a table of their own under one name: each reads back its own, and no file is left over."""
+    outputs = Outputs("smoke", tmp_path)
+
+    def write(rows):
+        own = pandas.concat([TABLE] * rows)
+        return all(len(outputs.write("table", own, COLUMNS)) == len(own) for _ in range(30))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(1, 5)))
+    assert [path.name for path in outputs.results.iterdir()] == ["table.csv"]
+    assert len(outputs.read("table")) in (2, 4, 6, 8)
+
+
+def test_a_table_can_be_read_by_whom_the_folder_lets(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE, COLUMNS)
+    (tmp_path / "plain").touch()
+    assert (outputs.results / "table.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_disk_that_is_full_is_named(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE, COLUMNS)
+
+    class Full:
+        columns = TABLE.columns
+
+        def to_csv(self, path, **options):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"cannot write '.*table\.csv' \(No space left on device\)"):
+        outputs.write("table", Full(), COLUMNS)
     assert len(outputs.read("table")) == 2
 
 
