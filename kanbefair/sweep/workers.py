@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas
-import torch
 from loky import cpu_count
 from tqdm.auto import tqdm
 
