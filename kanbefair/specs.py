@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import ClassVar
 
 import numpy
@@ -71,12 +71,19 @@ def _ends(name: str, value: object) -> tuple[float, float]:
     return ends
 
 
+@lru_cache
 def _has_steps(ends: tuple[float, float], grid: int) -> bool:
     """Whether a grid on this range has steps that float32 can tell apart, and a step that it can divide by."""
     with numpy.errstate(all="ignore"):
         low, high = numpy.float32(ends)
         step = (high - low) / numpy.float32(grid)
         return step >= numpy.spacing(max(-low, high)) and 0 < 1 / step < numpy.inf
+
+
+@cache
+def _optional(kind: type) -> set[str]:
+    """The fields that may be None."""
+    return {f.name for f in fields(kind) if f.default is None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,15 +150,15 @@ class RunSpec:
     key: str = field(init=False, compare=False, repr=False, default="")
 
     def __post_init__(self) -> None:
-        may_be_none = {f.name for f in fields(self) if f.default is None}
+        own = MODEL_FIELDS[choose("model", self.model, MODEL_FIELDS)]
+        may_be_none = _optional(type(self))
         for name, check in self.checks.items():
             value = getattr(self, name)
+            if value is None:
+                value = own.get(name)
             if value is not None or name not in may_be_none:
-                self._set(name, check(name, value))
-        own = MODEL_FIELDS[self.model]
-        for name in OPTIONAL_FIELDS:
-            given = getattr(self, name)
-            self._set(name, (own[name] if given is None else given) if name in own else None)
+                value = check(name, value)
+            self._set(name, None if name in OPTIONAL_FIELDS and name not in own else value)
         self._check()
         text = json.dumps(self.as_dict(), sort_keys=True)
         self._set("key", hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -166,13 +173,11 @@ class RunSpec:
         for part in self.without or ():
             choose("part to leave out", part, REMOVABLE[self.model])
         self._set("without", tuple(sorted(set(self.without or ()))) or None)
-        if self.grid_range is not None:
-            self._set("grid_range", _ends("grid_range", self.grid_range))
-            if not _has_steps(self.grid_range, self.grid or 1):
-                raise InputError(
-                    f"grid range is {list(self.grid_range)}, where a grid of {self.grid} has no steps that float32 tells "
-                    "apart; take ends that lie further apart and within 1e38 of 0"
-                )
+        if self.grid_range is not None and not _has_steps(self.grid_range, self.grid or 1):
+            raise InputError(
+                f"grid range is {list(self.grid_range)}, where a grid of {self.grid} has no steps that float32 tells "
+                "apart; take ends that lie further apart and within 1e38 of 0"
+            )
 
     @property
     def total_epochs(self) -> int:

@@ -9,6 +9,7 @@ import pandas
 from kanbefair.errors import InputError, choose
 from kanbefair.folders import PROJECT, replaced, writable
 from kanbefair.report.columns import Column, check, declare
+from kanbefair.values import refusal
 
 PROFILES = ("smoke", "embedded", "paper")
 COMMITTED = "embedded"
@@ -37,6 +38,8 @@ class Outputs:
 
     def __init__(self, profile: str, out: str | os.PathLike = ""):
         self.profile = choose("profile", profile, PROFILES)
+        if not isinstance(out, str | os.PathLike):
+            raise refusal("out", out, "the name of a folder")
         root = Path(out).expanduser().resolve() if str(out) else PROJECT
         self.results, self.figures = root / "results" / profile, root / "figures" / profile
         self.runs = root / "results" / "runs"

@@ -33,6 +33,12 @@ def test_an_unknown_profile_creates_nothing(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("out", [None, 3, ["a"]])
+def test_what_is_no_folder_is_refused(out):
+    with pytest.raises(InputError, match="out is .*; it must be the name of a folder"):
+        Outputs("smoke", out)
+
+
 def test_what_is_returned_is_what_can_be_read_back(tmp_path):
     outputs = Outputs("smoke", tmp_path)
     returned = outputs.write("table", TABLE, COLUMNS)
