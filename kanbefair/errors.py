@@ -104,7 +104,7 @@ def choose(what: str, value: object, allowed: Iterable[str]) -> str:
     kanbefair.errors.InputError: unknown model 'MPL'; did you mean 'MLP'? known: KAN, MLP
     """
     allowed = list(allowed)
-    if value in allowed:
+    if isinstance(value, str) and value in allowed:
         return value
     folded = {name.lower(): name for name in allowed}
     near = get_close_matches(str(value).lower(), folded, n=1, cutoff=0.5)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import nbformat
 import papermill
@@ -29,11 +28,13 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 from traitlets import default
 
+from kanbefair.devices import check_device
 from kanbefair.errors import InputError, choose, exit_status
-from kanbefair.folders import PROJECT
+from kanbefair.folders import PROJECT, named_folder
 from kanbefair.report import seconds
 from kanbefair.report.tables import PROFILES, Outputs
-from kanbefair.sweep import check_device, worker_count
+from kanbefair.sweep import worker_count
+from kanbefair.values import whole
 
 NOTEBOOKS = PROJECT / "notebooks"
 VOLATILE_TAG = "nbval-ignore-output"
@@ -263,14 +264,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--device", default="cpu")
     p.add_argument("--workers", type=int, default=0, help="processes (default: one per core)")
     p.add_argument("--at-once", type=int, default=0, help="notebooks executed at a time (default: 2; one on a GPU)")
-    p.add_argument("--out", default="", help="folder to write to (default: the clone, else the working directory)")
+    p.add_argument("--out", help="folder to write to (default: the clone, else the working directory)")
     args = p.parse_args(argv)
     given = {"profile": args.profile, "data_dir": args.data_dir, "device": args.device, "workers": args.workers}
-    given["out"] = str(Path(args.out).resolve()) if args.out else ""
     bad: list[Executed] = []
 
     def work() -> None:
-        at_once = args.at_once or (1 if check_device(args.device).startswith("cuda") else 2)
+        given["out"] = str(named_folder("--out", args.out) or "")
+        at_once = whole("at-once", args.at_once, least=0) or (1 if check_device(args.device).startswith("cuda") else 2)
         executed = execute_all([choose("notebook", name, names()) for name in args.notebooks] or names(), given, at_once)
         bad.extend(one for one in executed if one.why)
         if bad:

@@ -1,7 +1,9 @@
-"""Where things lie: the project, its cache, the real datasets, and whether a folder can be written."""
+"""Where things lie: the project, its cache, the real datasets, whether a folder can be written, and how a file is."""
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kanbefair.errors import InputError
@@ -16,6 +18,15 @@ def project_folder() -> Path:
 
 PROJECT = project_folder()
 """Where results and figures go, if nothing else is said."""
+
+
+def named_folder(flag: str, folder: str | None) -> Path | None:
+    """The folder that a command's flag names, None if the flag was left away; `InputError` if the name is empty."""
+    if folder is None:
+        return None
+    if not folder.strip():
+        raise InputError(f"{flag} is empty; name a folder or leave {flag} away")
+    return Path(folder).expanduser().resolve()
 
 
 def cache_folder() -> Path:
@@ -54,3 +65,19 @@ def writable(folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write to folder '{folder}' ({error.strerror}); choose another with out / --out") from None
     return folder
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A context in which to write a file that then takes the place of `path`: there is a whole file at any time.
+
+    It is in a folder of this call's own, so that processes that write the same file do not meet. Raises `InputError` if it
+    cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+            fresh = Path(folder, path.name)
+            yield fresh
+            os.replace(fresh, path)
+    except OSError as error:
+        raise InputError(f"cannot write '{path}' ({error.strerror}); make room or choose another folder") from None

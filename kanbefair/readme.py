@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas
 
 from kanbefair.errors import InputError, exit_status
-from kanbefair.folders import PROJECT
+from kanbefair.folders import PROJECT, replaced
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
 from kanbefair.studies import ablation, continual, counting, domains, released, speed  # noqa: F401 (they declare their tables)
@@ -91,8 +91,10 @@ def update() -> None:
     readme = PROJECT / "README.md"
     if not readme.is_file():
         raise InputError(f"'{readme}' does not exist; call this from a clone of the project")
-    readme.write_text(updated(readme.read_text(), blocks()))
-    (PROJECT / "docs" / "tables.md").write_text(columns.markdown())
+    pages = {readme: updated(readme.read_text(), blocks()), PROJECT / "docs" / "tables.md": columns.markdown()}
+    for page, text in pages.items():
+        with replaced(page) as fresh:
+            fresh.write_text(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

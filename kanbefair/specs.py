@@ -3,12 +3,15 @@
 import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache, lru_cache, partial
 from typing import ClassVar
 
+import numpy
+
 from kanbefair.errors import InputError, choose
+from kanbefair.values import above_zero, named, number, refusal, several, truth, whole
 
 ACTIVATIONS = (
     "relu",
@@ -40,9 +43,47 @@ REMOVABLE: dict[str, tuple[str, ...]] = {}
 """The parts that `without` can take from each model; `models.register` fills it."""
 
 
-def _at_least(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+MOST_GRID = 2**24
+"""No range has more steps in float32, in which networks are trained."""
+MOST_ORDER = 100
+"""Up to here splines were compared with scipy's; the time of a step grows with the order."""
+Check = Callable[[str, object], object]
+"""Takes a field's name and value; returns the value as it is kept, or raises `InputError`."""
+
+
+def one_of(allowed: Iterable[str]) -> Check:
+    """The check that a value is one of the names `allowed`."""
+    return lambda name, value: choose(name.replace("_", " "), value, allowed)
+
+
+def _widths(name: str, value: object) -> tuple[int, ...]:
+    return several(name, value, whole, "layer width")
+
+
+def _parts(name: str, value: object) -> tuple[str, ...]:
+    return several(name, value, named, "part to leave out")
+
+
+def _ends(name: str, value: object) -> tuple[float, float]:
+    ends = several(name, value, number, "end of the grid range")
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise InputError(f"grid range is {list(ends)}; it needs two ends, the first below the second")
+    return ends
+
+
+@lru_cache
+def _has_steps(ends: tuple[float, float], grid: int) -> bool:
+    """Whether a grid on this range has steps that float32 can tell apart, and a step that it can divide by."""
+    with numpy.errstate(all="ignore"):
+        low, high = numpy.float32(ends)
+        step = (high - low) / numpy.float32(grid)
+        return step >= numpy.spacing(max(-low, high)) and 0 < 1 / step < numpy.inf
+
+
+@cache
+def _optional(kind: type) -> set[str]:
+    """The fields that may be None."""
+    return {f.name for f in fields(kind) if f.default is None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +109,26 @@ class RunSpec:
     """
 
     least_hidden: ClassVar[int] = 1
+    checks: ClassVar[dict[str, Check]] = {
+        "dataset": named,
+        "model": one_of(MODEL_FIELDS),
+        "widths": _widths,
+        "protocol": one_of(PROTOCOLS),
+        "seed": partial(whole, least=0, most=2**32 - 1),
+        "epochs": whole,
+        "batch_size": whole,
+        "lr": above_zero,
+        "optimizer": one_of(OPTIMIZERS),
+        "loss": one_of(LOSSES),
+        "activation": one_of(ACTIVATIONS),
+        "batch_norm": truth,
+        "grid": partial(whole, most=MOST_GRID),
+        "order": partial(whole, most=MOST_ORDER),
+        "shortcut": one_of(SHORTCUTS),
+        "grid_range": _ends,
+        "without": _parts,
+    }
+    """The check of each field; those that may be None are not checked where they are."""
 
     dataset: str
     model: str
@@ -90,12 +151,15 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         own = MODEL_FIELDS[choose("model", self.model, MODEL_FIELDS)]
-        for name in OPTIONAL_FIELDS:
-            given = getattr(self, name)
-            self._set(name, (own[name] if given is None else given) if name in own else None)
-        self._set("widths", tuple(self.widths))
+        may_be_none = _optional(type(self))
+        for name, check in self.checks.items():
+            value = getattr(self, name)
+            if value is None:
+                value = own.get(name)
+            if value is not None or name not in may_be_none:
+                value = check(name, value)
+            self._set(name, None if name in OPTIONAL_FIELDS and name not in own else value)
         self._check()
-        self._set("lr", float(self.lr))
         text = json.dumps(self.as_dict(), sort_keys=True)
         self._set("key", hashlib.sha256(text.encode()).hexdigest()[:16])
 
@@ -103,35 +167,17 @@ class RunSpec:
         object.__setattr__(self, name, value)
 
     def _check(self) -> None:
+        """Raise `InputError` if values do not go together."""
         if len(self.widths) < self.least_hidden:
             raise InputError("widths is empty; give the width of at least one hidden layer")
-        for width in self.widths:
-            _at_least("layer width", width, 1)
-        for name in ("epochs", "batch_size", "grid", "order"):
-            if getattr(self, name) is not None:
-                _at_least(name, getattr(self, name), 1)
-        _at_least("seed", self.seed, 0)
-        if self.seed >= 2**32:
-            raise InputError(f"seed is {self.seed}; it must be below 2**32, as numpy's seeds are")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise InputError(f"lr is {self.lr!r}; it must be a number above 0")
-        for name, allowed in (
-            ("protocol", PROTOCOLS),
-            ("optimizer", OPTIMIZERS),
-            ("loss", LOSSES),
-            ("activation", ACTIVATIONS),
-            ("shortcut", SHORTCUTS),
-        ):
-            if getattr(self, name) is not None:
-                choose(name, getattr(self, name), allowed)
         for part in self.without or ():
             choose("part to leave out", part, REMOVABLE[self.model])
         self._set("without", tuple(sorted(set(self.without or ()))) or None)
-        if self.grid_range is not None:
-            ends = tuple(float(end) for end in self.grid_range)
-            if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
-                raise InputError(f"grid range is {list(self.grid_range)}; it needs two ends, the first below the second")
-            self._set("grid_range", ends)
+        if self.grid_range is not None and not _has_steps(self.grid_range, self.grid or 1):
+            raise InputError(
+                f"grid range is {list(self.grid_range)}, where a grid of {self.grid} has no steps that float32 tells "
+                "apart; take ends that lie further apart and within 1e38 of 0"
+            )
 
     @property
     def total_epochs(self) -> int:
@@ -168,12 +214,19 @@ class RunSpec:
         return kind, *((name, value) for name, value in shared.items() if name not in free)
 
 
+def at_least_one(specs: Sequence[RunSpec]) -> Sequence[RunSpec]:
+    """`specs`; `InputError` if they are not a list or tuple of at least one spec."""
+    if not isinstance(specs, list | tuple) or not specs or not all(isinstance(spec, RunSpec) for spec in specs):
+        raise refusal("the argument specs", specs, "a list of at least one RunSpec")
+    return specs
+
+
 def grid(**choices: object) -> list[RunSpec]:
-    """All specs that combine the given choices: a list of values is varied, everything else is held fixed.
+    """All specs that combine the given choices: a list, range or array of values is varied, everything else is held fixed.
 
     >>> [spec.lr for spec in grid(dataset="Digits", model="MLP", widths=(8,), lr=[1e-2, 1e-3])]
     [0.01, 0.001]
     """
-    varied = {name: value if isinstance(value, list) else [value] for name, value in choices.items()}
+    varied = {name: value if isinstance(value, list | range | numpy.ndarray) else [value] for name, value in choices.items()}
     combined: Iterable[tuple] = itertools.product(*varied.values())
     return [RunSpec(**dict(zip(varied, values, strict=True))) for values in combined]

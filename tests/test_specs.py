@@ -1,10 +1,11 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import numpy
 import pytest
 
 from kanbefair.errors import InputError
-from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, RunSpec, grid
+from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, RunSpec, at_least_one, grid
 
 KAN = {"dataset": "Digits", "model": "KAN", "widths": (5,)}
 MLP = {"dataset": "Digits", "model": "MLP", "widths": (5,)}
@@ -48,6 +49,58 @@ def test_equal_values_have_equal_keys_however_they_are_written():
     assert RunSpec(**(KAN | {"widths": [5]}), lr=1, grid_range=[-1, 1]).key == RunSpec(**KAN, lr=1.0).key
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("lr", (1e-3, numpy.float32(1e-3), numpy.float64(1e-3), numpy.float16(1e-3))),
+        ("lr", (1, 1.0, numpy.int64(1))),
+        ("seed", (3, numpy.int64(3), numpy.uint8(3))),
+        ("widths", ((5, 6), [5, 6], range(5, 7), numpy.array([5, 6]), (numpy.int32(5), 6))),
+        ("grid_range", ((0.0, 1.0), (-0.0, 1), [0, 1], numpy.array([0, 1], dtype=numpy.float32))),
+        ("without", (("bias", "scale"), ["scale", "bias"], ("bias", "bias", "scale"))),
+    ],
+)
+def test_one_value_is_one_key_however_it_is_written(name, values):
+    specs = [RunSpec(**(KAN | {name: value})) for value in values]
+    assert len({spec.key for spec in specs}) == len(set(specs)) == 1
+    assert RunSpec(**MLP, batch_norm=numpy.False_).key == RunSpec(**MLP).key
+
+
+@pytest.mark.parametrize(
+    ("ends", "grid"),
+    [
+        ((-1e300, 1e300), 5),
+        ((-3e38, 3e38), 5),
+        ((1e8, 1e8 + 1), 5),
+        ((0, 1e-46), 5),
+        ((0, 1e-40), 5),
+        ((1, 1.0000000001), 5),
+        ((1, 1 + 2**-20), 9),
+    ],
+)
+def test_a_grid_range_whose_steps_float32_does_not_hold_is_refused(ends, grid):
+    with pytest.raises(InputError, match=f"grid range is .*, where a grid of {grid} has no steps that float32 tells apart"):
+        RunSpec(**KAN, grid_range=ends, grid=grid)
+
+
+@pytest.mark.parametrize(("ends", "grid"), [((-1e38, 1e38), 5), ((1, 1 + 2**-20), 8), ((0, 1e-30), 20), ((-1, 1), 2**24)])
+def test_a_grid_range_with_steps_in_float32_is_taken(ends, grid):
+    spec = RunSpec(**KAN, grid_range=ends, grid=grid)
+    low, high = numpy.float32(ends)
+    knots = low + numpy.arange(min(grid, 50) + 1, dtype=numpy.float32) * ((high - low) / numpy.float32(grid))
+    assert (numpy.diff(knots) > 0).all()
+    assert spec.stack_key() == RunSpec(**KAN, grid=grid).stack_key()
+
+
+def test_every_field_is_checked():
+    assert set(RunSpec.checks) == {f.name for f in fields(RunSpec) if f.init}
+
+
+def test_the_keys_are_those_of_the_records_that_are_kept():
+    assert RunSpec(**KAN).key == "8e4b59cc5caba1ee"
+    assert RunSpec(**MLP, lr=0.5, seed=3).key == "23a882c9136dc654"
+
+
 def test_a_spec_survives_json():
     spec = RunSpec(**KAN, lr=3e-4, grid_range=(-2, 2))
     back = RunSpec.from_dict(json.loads(json.dumps(spec.as_dict() | {"key": "x", "test_metric_last": 1.0})))
@@ -78,12 +131,45 @@ def test_a_spec_survives_json():
         (KAN, {"lr": 0.0}, ["lr is 0.0", "above 0"]),
         (KAN, {"lr": float("nan")}, ["lr is nan", "above 0"]),
         (KAN, {"lr": float("inf")}, ["lr is inf", "above 0"]),
-        (KAN, {"grid_range": (1, -1)}, ["grid range is [1, -1]", "first below the second"]),
-        (KAN, {"grid_range": (1, 1)}, ["grid range is [1, 1]", "first below the second"]),
+        (KAN, {"grid_range": (1, -1)}, ["grid range is [1.0, -1.0]", "first below the second"]),
+        (KAN, {"grid_range": (1, 1)}, ["grid range is [1.0, 1.0]", "first below the second"]),
         (KAN, {"grid_range": ()}, ["grid range is []", "two ends"]),
-        (KAN, {"grid_range": (0, 1, 2)}, ["grid range is [0, 1, 2]", "two ends"]),
-        (KAN, {"grid_range": (0, float("nan"))}, ["grid range is [0, nan]", "two ends"]),
-        (KAN, {"grid_range": (0, float("inf"))}, ["grid range is [0, inf]", "two ends"]),
+        (KAN, {"grid_range": (0, 1, 2)}, ["grid range is [0.0, 1.0, 2.0]", "two ends"]),
+        (KAN, {"grid_range": (0, float("nan"))}, ["end of the grid range is nan", "finite number"]),
+        (KAN, {"grid_range": (0, float("inf"))}, ["end of the grid range is inf", "finite number"]),
+        (KAN, {"grid_range": 1}, ["grid_range is 1", "a list or a tuple"]),
+        (KAN, {"grid_range": "01"}, ["grid_range is '01'", "a list or a tuple"]),
+        (KAN, {"grid_range": (0, "1")}, ["end of the grid range is '1'", "finite number"]),
+        (KAN, {"grid_range": (-(10**400), 1)}, ["end of the grid range is -1000", "finite number"]),
+        (KAN, {"model": None}, ["unknown model 'None'", "KAN"]),
+        (KAN, {"dataset": None}, ["dataset is None", "a name"]),
+        (KAN, {"dataset": ""}, ["dataset is ''", "a name"]),
+        (KAN, {"dataset": 3}, ["dataset is 3", "a name"]),
+        (KAN, {"protocol": None}, ["unknown protocol 'None'", "published, fair"]),
+        (KAN, {"loss": 5}, ["unknown loss '5'", "mse"]),
+        (KAN, {"loss": numpy.ones(2)}, ["unknown loss", "mse"]),
+        (KAN, {"widths": 5}, ["widths is 5", "a list or a tuple"]),
+        (KAN, {"widths": "10"}, ["widths is '10'", "a list or a tuple"]),
+        (KAN, {"widths": None}, ["widths is None", "a list or a tuple"]),
+        (KAN, {"widths": numpy.array(5)}, ["widths is array(5)", "a list or a tuple"]),
+        (KAN, {"widths": (10**20,)}, ["layer width is 1000", "at most 2,147,483,647"]),
+        (KAN, {"seed": 1.0}, ["seed is 1.0", "whole number"]),
+        (KAN, {"seed": 2**32}, ["seed is 4294967296", "at most 4,294,967,295"]),
+        (KAN, {"seed": numpy.array([1, 2])}, ["seed is array([1, 2])", "whole number"]),
+        (KAN, {"epochs": None}, ["epochs is None", "whole number"]),
+        (KAN, {"epochs": "3"}, ["epochs is '3'", "whole number"]),
+        (KAN, {"batch_size": 10**21}, ["batch_size is 1000", "at most 2,147,483,647"]),
+        (KAN, {"lr": "0.1"}, ["lr is '0.1'", "above 0"]),
+        (KAN, {"lr": True}, ["lr is True", "above 0"]),
+        (KAN, {"lr": None}, ["lr is None", "above 0"]),
+        (KAN, {"lr": 10**400}, ["lr is 1000", "above 0"]),
+        (KAN, {"grid": 10**8}, ["grid is 100000000", "at most 16,777,216"]),
+        (KAN, {"order": 100_000}, ["order is 100000", "at most 100"]),
+        (KAN, {"without": "bias"}, ["without is 'bias'", "a list or a tuple"]),
+        (KAN, {"without": (3,)}, ["part to leave out is 3", "a name"]),
+        (MLP, {"batch_norm": "yes"}, ["batch_norm is 'yes'", "True or False"]),
+        (MLP, {"batch_norm": 1}, ["batch_norm is 1", "True or False"]),
+        (MLP, {"grid": 0}, ["grid is 0", "at least 1"]),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(base, change, words):
@@ -99,6 +185,20 @@ def test_grid_varies_lists_and_holds_the_rest():
     assert [(spec.grid, spec.lr) for spec in made] == [(3, 1e-3), (3, 1e-4), (5, 1e-3), (5, 1e-4)]
     assert {spec.grid_range for spec in made} == {(-2.0, 2.0)}
     assert [spec.widths for spec in grid(dataset="Digits", model="MLP", widths=[(5,), (5, 5)])] == [(5,), (5, 5)]
+
+
+def test_grid_varies_ranges_and_arrays_too():
+    rates = numpy.array([1e-2, 1e-3], dtype=numpy.float32)
+    made = grid(**KAN, seed=range(3), lr=rates)
+    assert made == grid(**KAN, seed=[0, 1, 2], lr=[1e-2, 1e-3])
+
+
+@pytest.mark.parametrize("given", [[], (), None, RunSpec(**KAN), [RunSpec(**KAN), "KAN"], {"a": 1}])
+def test_what_is_no_list_of_runs_is_refused(given):
+    with pytest.raises(InputError, match=r"the argument specs is .*; it must be a list of at least one RunSpec") as caught:
+        at_least_one(given)
+    assert "\n" not in str(caught.value)
+    assert at_least_one([RunSpec(**KAN)]) == [RunSpec(**KAN)]
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.7}, {"grid_range": (-4, 4)}, {"seed": 99}, {"shortcut": "zero"}])

@@ -6,6 +6,7 @@ import torch
 
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task
+from kanbefair.values import whole
 
 PATTERN = r"Random_(grey|colour|numbers)_(\d+)_(\d+)_(\d+)_(\d+)"
 
@@ -15,7 +16,7 @@ def stand_in(request: Request) -> Task:
     """A dataset whose name states its kind and sizes, for instance `Random_grey_60000_10000_784_10`.
 
     The sizes are rows of the training part, rows of the test part, inputs, and classes. With 0 classes the target is
-    one number. There is no validation part under either protocol.
+    one number. There is no validation part under either protocol. Raises `InputError` for a part or inputs of size 0.
 
     - `grey`: float32 pixels of mean 0 and standard deviation 1;
     - `colour`: uint8 pixels, normalised when they are used;
@@ -23,6 +24,8 @@ def stand_in(request: Request) -> Task:
     """
     kind, *sizes = re.fullmatch(PATTERN, request.name).groups()
     train, test, inputs, classes = map(int, sizes)
+    for what, size in (("training rows", train), ("test rows", test), ("inputs", inputs)):
+        whole(f"number of {what} of {request.name}", size)
     generator = torch.Generator().manual_seed(0)
     rows = train + test
     x = 2 * torch.rand(rows, inputs, generator=generator) - 1

@@ -60,8 +60,8 @@ class Table:
     columns: tuple[Column, ...]
     place: str = field(compare=False)
 
-    def check(self, name: str, columns: Iterable[str]) -> None:
-        """Raise `InputError` if a column of table `name` is not declared, or a declared one is not there."""
+    def check(self, name: str, columns: Iterable[str], whole: bool) -> None:
+        """Raise `InputError` if a column of table `name` is not declared or, of a `whole` table, a declared one not there."""
         columns = list(columns)
         allowed = (*self.columns, *COMPUTED)
         for column in columns:
@@ -72,7 +72,7 @@ class Table:
                     f"table '{name}' has a column '{column}'{hint} that is not declared; declare it in {self.place}"
                 )
         for own in self.columns:
-            if not own.optional and not any(own.stands_for(column) for column in columns):
+            if whole and not own.optional and not any(own.stands_for(column) for column in columns):
                 raise InputError(f"table '{name}' has no column '{own.name}', which is declared in {self.place}")
 
 
@@ -98,10 +98,11 @@ def is_declared(table: str) -> bool:
     return table in _TABLES
 
 
-def check(table: str, columns: Iterable[str], own: Iterable[Column | Iterable[Column]] = ()) -> None:
+def check(table: str, columns: Iterable[str], own: Iterable[Column | Iterable[Column]] = (), *, whole: bool = True) -> None:
     """Raise `InputError` if the table `table` is not declared or its `columns` are not the declared ones.
 
-    `own` are the declared columns of a table that is in no registry, such as a reader's.
+    `own` are the declared columns of a table that is in no registry, such as a reader's. A table that is not `whole` will have
+    more columns than these.
     """
     own = tuple(own)
     if own and is_declared(table):
@@ -112,7 +113,7 @@ def check(table: str, columns: Iterable[str], own: Iterable[Column | Iterable[Co
             "or give its columns to write"
         )
     declared = Table(table, "", _flat(table, own), "the columns given to write") if own else _TABLES[table]
-    declared.check(table, columns)
+    declared.check(table, columns, whole)
 
 
 def markdown() -> str:

@@ -1,22 +1,29 @@
 """What every notebook does: check its parameters, train its runs, write its tables and save its figures."""
 
-from collections.abc import Callable, Iterable, Sequence
+import ast
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas
 from IPython.display import display
 
 from kanbefair import sweep
+from kanbefair.devices import check_device
 from kanbefair.errors import InputError
-from kanbefair.report import computed, style
-from kanbefair.report.columns import Column, is_declared
+from kanbefair.report import columns, computed, style
+from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.report.tables import TRAINED, Outputs
-from kanbefair.specs import RunSpec
+from kanbefair.specs import RunSpec, at_least_one
 from kanbefair.sweep import cost
 from kanbefair.training.outcome import FAILED
+from kanbefair.values import names, number, text, truth, whole
 
-PARAMETERS = ("profile", "data_dir", "device", "workers", "out")
+PARAMETERS = {"profile": "", "data_dir": "", "device": "", "workers": 0, "out": ""}
+"""The parameters of every notebook, each with a value of its type."""
+CHECKS = {str: text, int: partial(whole, least=0), float: number, bool: truth, list: names}
+"""The check of a parameter by the type of its default; a list is one of names."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,11 @@ class Section:
     def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
         """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written.
 
-        A table that no study declares has the columns of `shared_columns.RUNS`.
+        A table that no study declares has the columns of `shared_columns.RUNS`. Raises `InputError` before anything trains if
+        the runs have other fields than the table has columns.
         """
+        own = () if columns.is_declared(name) else RUNS
+        columns.check(name, dict.fromkeys(f for spec in at_least_one(specs) for f in spec.as_dict()), own, whole=False)
         missing = len(sweep.missing(specs, runs=self.outputs.runs, data_dir=self.data_dir))
         try:
             table = sweep.run(
@@ -55,7 +65,6 @@ class Section:
         counts = {"runs": len(table), "trained": missing - failed, "failed": failed}
         words = f"{name}: {missing - failed} of {len(table)} runs trained now{said}"
         display({TRAINED: counts, "text/plain": words}, raw=True)
-        own = () if is_declared(name) else RUNS
         return self.how.see(self.outputs.write(name, computed.last(table), own))
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
@@ -85,33 +94,70 @@ class Section:
         return style.save(figure, self.outputs, name)
 
 
-def begin(variables: dict[str, object], *, extra: Sequence[str] = ()) -> Section:
+def begin(variables: dict[str, object], *, extra: Mapping[str, object] | None = None) -> Section:
     """Check a notebook's parameters, given as its `globals()`.
 
     papermill only warns about a parameter that a notebook does not have; here it is an error, as is a value of the wrong
-    type. `extra` are parameters that the notebook has beside the common ones.
+    type. `extra` are parameters that the notebook has beside the common ones, with their defaults; that of a list of names is
+    an empty list. Other values than these make other tables, which are refused in the folders that the project commits.
     """
-    known = (*PARAMETERS, *extra)
-    plain = (str, int, float, bool, list, tuple)
-    own = {name: value for name, value in variables.items() if not name.startswith("_") and name != "In"}
-    given = {name: value for name, value in own.items() if isinstance(value, plain)}
-    for name in given:
+    extra = extra or {}
+    known = PARAMETERS | extra
+    for name in _given(variables):
         if name not in known:
             raise InputError(f"unknown notebook parameter '{name}'; known: {', '.join(known)}")
-    profile, data_dir, device, workers, out = (_typed(given, name, int if name == "workers" else str) for name in PARAMETERS)
-    return Section(profile, data_dir, sweep.check_device(device), sweep.worker_count(workers, device), Outputs(profile, out))
+    given = {name: _checked(variables, name, default) for name, default in known.items()}
+    check_device(given["device"])
+    workers = sweep.worker_count(given["workers"], given["device"])
+    outputs = Outputs(given["profile"], given["out"])
+    for name, default in extra.items():
+        if outputs.committed and given[name] != _checked(extra, name, default):
+            raise InputError(
+                f"with '{name}' as given the tables are others than the project keeps in {outputs.results}; "
+                "name another folder with out"
+            )
+    return Section(given["profile"], given["data_dir"], given["device"], workers, outputs)
 
 
-def _typed(given: dict[str, object], name: str, kind: Callable) -> object:
-    value = given.get(name, kind())
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(f"notebook parameter '{name}' is {value!r}; it must be of type {kind.__name__}")
-    return value
+def _checked(variables: Mapping[str, object], name: str, default: object) -> object:
+    """The parameter `name` as a value of the type of its `default`."""
+    if name not in variables:
+        raise InputError(f"notebook parameter '{name}' is missing; run the cell of parameters first")
+    return CHECKS[type(default)](f"notebook parameter '{name}'", variables[name])
+
+
+def _given(variables: dict[str, object]) -> list[str]:
+    """The parameters that a notebook was given: what its own cell of them, which names the profile, and papermill's assign.
+
+    Each cell counts as it was last run. Where no cells are kept, all variables that are plain values are parameters until a
+    section has begun; later ones may be anything's.
+    """
+    if "In" not in variables:
+        begun = any(isinstance(value, Section) for value in variables.values())
+        plain = () if begun else (str, int, float, bool, list, tuple)
+        return [name for name, value in variables.items() if isinstance(value, plain) and not name.startswith("_")]
+    last: dict[str, list[str]] = {}
+    for cell in variables["In"]:
+        own = _assigned(cell)
+        if cell.startswith("# Parameters"):
+            last["papermill's"] = own
+        elif "profile" in own:
+            last["the notebook's"] = own
+    return [name for own in last.values() for name in own]
+
+
+def _assigned(cell: str) -> list[str]:
+    """The names that a cell assigns; none if it is not plain Python."""
+    try:
+        nodes = ast.walk(ast.parse(cell))
+    except SyntaxError:
+        return []
+    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def plan(specs: Sequence[RunSpec]) -> pandas.DataFrame:
     """What a section is about to run: per dataset and model the runs, tries, seeds and epochs."""
-    table = sweep.table([spec.as_dict() | {"key": spec.key} for spec in specs])
+    table = sweep.table([spec.as_dict() | {"key": spec.key} for spec in at_least_one(specs)])
     groups = table.groupby(["dataset", "model"], sort=False)
     plan = groups.agg(runs=("key", "size"), seeds=("seed", "nunique"), epochs=("epochs", "max"))
     plan.insert(1, "tries", plan["runs"] // plan["seeds"])

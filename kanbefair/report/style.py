@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from kanbefair.folders import replaced
 from kanbefair.report.tables import Outputs
 
 PALETTE = seaborn.color_palette("colorblind")
@@ -127,8 +128,10 @@ def wrapped(count: int, columns: int, **options) -> tuple[Figure, list[Axes]]:
 @styled
 def save(figure: Figure, outputs: Outputs, name: str) -> Figure:
     """Write `figures/<profile>/<name>.pdf` and `.png`, without dates, so that equal figures are equal files."""
-    figure.savefig(outputs.figures / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    figure.savefig(outputs.figures / f"{name}.png", metadata={"Software": None})
+    undated = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+    for kind, metadata in undated.items():
+        with replaced(outputs.figures / f"{name}.{kind}") as fresh:
+            figure.savefig(fresh, metadata=metadata)
     pyplot.close(figure)
     return figure
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import pandas
 
 from kanbefair.errors import InputError, choose
-from kanbefair.folders import PROJECT, writable
+from kanbefair.folders import PROJECT, replaced, writable
 from kanbefair.report.columns import Column, check, declare
+from kanbefair.values import refusal
 
 PROFILES = ("smoke", "embedded", "paper")
+COMMITTED = "embedded"
+"""The profile whose tables and figures the project keeps in git."""
 TRAINED = "application/vnd.kanbefair.trained+json"
 """Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
 
@@ -35,9 +38,12 @@ class Outputs:
 
     def __init__(self, profile: str, out: str | os.PathLike = ""):
         self.profile = choose("profile", profile, PROFILES)
+        if not isinstance(out, str | os.PathLike):
+            raise refusal("out", out, "the name of a folder")
         root = Path(out).expanduser().resolve() if str(out) else PROJECT
         self.results, self.figures = root / "results" / profile, root / "figures" / profile
         self.runs = root / "results" / "runs"
+        self.committed = root == PROJECT and profile == COMMITTED
         for folder in (self.results, self.figures, self.runs):
             writable(folder)
 
@@ -49,10 +55,9 @@ class Outputs:
         """
         check(name, table.columns, columns)
         path = self.results / f"{name}.csv"
-        fresh = path.with_suffix(".csv.tmp")
-        table.to_csv(fresh, index=False, float_format="%.8g", lineterminator="\n")
-        os.replace(fresh, path)
-        return self.read(name)
+        with replaced(path) as fresh:
+            table.to_csv(fresh, index=False, float_format="%.8g", lineterminator="\n")
+            return pandas.read_csv(fresh)
 
     def read(self, name: str) -> pandas.DataFrame:
         """The table `results/<profile>/<name>.csv`; `InputError` if no notebook has written it."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas
-import torch
 from loky import cpu_count
 from tqdm.auto import tqdm
 
 from kanbefair import training
+from kanbefair.devices import check_device
 from kanbefair.errors import INTERRUPTED, InputError
 from kanbefair.folders import data_folder, writable
 from kanbefair.measure import one_thread
@@ -184,19 +184,6 @@ def _train_all(
 
 def _bar(total: int, label: str, show: bool) -> tqdm:
     return tqdm(total=total, desc=label, unit="epoch", leave=False, disable=not show, smoothing=0.05)
-
-
-def check_device(device: str) -> str:
-    """`device` if PyTorch can use it here, else `InputError`."""
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        kind = ""
-    if kind not in ("cpu", "cuda"):
-        raise InputError(f"unknown device '{device}'; use cpu or cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device '{device}' is not there: PyTorch sees no GPU; use device cpu")
-    return device
 
 
 def worker_count(workers: int | None, device: str) -> int:

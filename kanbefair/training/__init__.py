@@ -6,7 +6,7 @@ Read randomness, losses, step, optimizers, stack, evaluation, history, fit, then
 from collections.abc import Callable, Sequence
 
 from kanbefair.data import Task
-from kanbefair.specs import RunSpec
+from kanbefair.specs import RunSpec, at_least_one
 from kanbefair.training import continual, fit, learned_splines
 from kanbefair.training.continual.spec import ContinualSpec
 from kanbefair.training.learned_splines import DrawnSpec
@@ -23,10 +23,10 @@ def loop_of(spec: RunSpec) -> Callable[..., list[dict]]:
 def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]:
     """Train runs that share a stack key, each kind by its own loop, and return their records, in order.
 
-    `options` are those of the loop: all take `device` and `on_epoch` (see `fit.train`). Raises `InputError` if the runs do not
-    share a stack or do not fit the task.
+    `options` are those of the loop: all take `device` and `on_epoch` (see `fit.train`). Raises `InputError` if `specs`
+    are not a list of runs, do not share a stack or do not fit the task.
     """
-    return loop_of(specs[0])(specs, task, **options)
+    return loop_of(at_least_one(specs)[0])(specs, task, **options)
 
 
 __all__ = ["LOOPS", "ContinualSpec", "DrawnSpec", "loop_of", "train"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,11 +13,17 @@ from kanbefair.models import Network
 from kanbefair.models.spline_layers import KANLinear, SplineActivation, spline_inputs
 from kanbefair.specs import RunSpec
 from kanbefair.training import fit
+from kanbefair.values import whole
+
+MOST_POINTS = 100_000
+"""A record keeps the values at all points of every curve that is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnSpec(RunSpec):
     """A run whose record keeps its activations: of each layer the `shown` that vary most, at `points` points each."""
+
+    checks = RunSpec.checks | {"shown": whole, "points": partial(whole, least=2, most=MOST_POINTS)}
 
     shown: int = 10
     points: int = 61

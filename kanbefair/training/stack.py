@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from kanbefair.data import Task
 from kanbefair.errors import InputError
 from kanbefair.models import build
-from kanbefair.specs import RunSpec
+from kanbefair.specs import RunSpec, at_least_one
 from kanbefair.training.optimizers import Optimizer
 from kanbefair.training.step import Step
 
@@ -25,8 +25,8 @@ class RowOrder(Protocol):
 
 
 def check_stack(specs: Sequence[RunSpec], task: Task) -> None:
-    """Raise `InputError` if the runs do not share a stack, or the task has not the targets of their datasets."""
-    if len({spec.stack_key() for spec in specs}) != 1:
+    """Raise `InputError` if there are no runs, they do not share a stack, or the task has not the targets of their datasets."""
+    if len({spec.stack_key() for spec in at_least_one(specs)}) != 1:
         raise InputError("these runs do not share a stack key; train each group of equal RunSpec.stack_key() by itself")
     datasets = {spec.dataset for spec in specs}
     own_targets = task.y_train.dim() > 2

@@ -47,7 +47,12 @@ class Step:
             return losses.sum()
 
         if self.searches:
-            self.optimizer.step(closure)
+            try:
+                self.optimizer.step(closure)
+            except RuntimeError as error:
+                if "overflow" not in str(error):
+                    raise
+                self.total.fill_(torch.nan)  # the search took a step that float32 cannot hold: the run has diverged
         else:
             closure()
             self.optimizer.step()

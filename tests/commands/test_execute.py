@@ -354,9 +354,15 @@ def test_the_notebook_of_a_domain_trains_on_other_datasets(section, tmp_path):
     defaults, begin = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"][:2]
     names = {}
     exec(defaults, names)
-    names |= {"datasets": "Random_numbers_90_30_4_2 Digits", "profile": "smoke", "out": str(tmp_path)}
-    exec(begin, names)
-    assert {spec.dataset for spec in names["specs"]} == {"Random_numbers_90_30_4_2", "Digits"}
+    names |= {"profile": "smoke", "out": str(tmp_path)}
+    two = design.PAPER_DATASETS[section][:2]
+    for given in (two, ", ".join(two)):
+        names["datasets"] = given
+        exec(begin, names)
+        assert {spec.dataset for spec in names["specs"]} == set(two)
+    names["datasets"] = "Digits" if section != "vision" else "Rice"
+    with pytest.raises(InputError, match=f"dataset '{names['datasets']}' is of the domain .*, not of {section}; run it there"):
+        exec(begin, names)
 
 
 def test_each_table_that_is_kept_is_one_that_a_notebook_writes():

@@ -3,6 +3,7 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -104,10 +105,17 @@ def test_the_test_batch_size_changes_no_metric(capsys, tmp_path):
     assert records[0]["train_metric_last"] == records[1]["train_metric_last"]
 
 
-def test_a_second_call_trains_nothing(capsys, tmp_path, monkeypatch):
+def test_a_second_call_trains_nothing_and_says_so(capsys, tmp_path, monkeypatch):
     first = record_of(capsys, tmp_path)
+    assert call(tmp_path / "new") == 0
+    place = Path("results", "runs", first["record"][:2], f"{first['record']}.json")
+    assert capsys.readouterr().out.splitlines()[-1] == f"kept in {tmp_path / 'new' / place}"
     monkeypatch.setattr(training, "train", None)
     assert record_of(capsys, tmp_path) == first
+    for flags, stream in (([], "out"), (["--json"], "err")):
+        assert call(tmp_path, *flags) == 0
+        printed = getattr(capsys.readouterr(), stream)
+        assert printed.splitlines()[-1] == f"read from {tmp_path / place}, trained before"
 
 
 def test_without_json_it_says_it_in_words(capsys, tmp_path):
@@ -117,11 +125,34 @@ def test_without_json_it_says_it_in_words(capsys, tmp_path):
     assert all(f"{moment} epoch" in printed for moment in ("last", "best", "selected"))
 
 
-def test_a_diverged_run_is_reported_not_raised(capsys, tmp_path):
-    record = record_of(capsys, tmp_path, "--lr", "1e30")
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs"])
+def test_a_diverged_run_is_reported_not_raised(capsys, tmp_path, optimizer):
+    flags = ["--lr", "1e30", "--optimizer", optimizer]
+    assert call(tmp_path, *flags, "--json") == 0
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    record = json.loads(capsys.readouterr().out, parse_constant=refuse)
     assert record["diverged"] in (1, 2)
     assert record["test_metric_last"] is None
-    assert call(tmp_path, "--lr", "1e30") == 0
+    assert call(tmp_path, *flags) == 0
+    printed = capsys.readouterr().out
+    assert f"the run diverged: its loss is not finite from epoch {record['diverged']} on" in printed
+    assert "last epoch" not in printed
+
+
+def test_flags_that_the_model_does_not_read_are_named_once(capsys, tmp_path):
+    assert call(tmp_path, "--activation_name", "relu", "--batch_norm", "--kan_bspline_grid", "4") == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == ["note: KAN does not read --activation_name, --batch_norm"]
+    assert call(tmp_path, "--model", "MLP", "--activation_name", "relu") == 0
+    assert "note: " not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ends", [("-1e38", "1e38"), ("-1e-3", "1"), ("-.5E0", "+1e0"), ("-2", "-1e-1")])
+def test_ends_of_a_grid_may_have_exponents(capsys, tmp_path, ends):
+    assert record_of(capsys, tmp_path, "--kan_grid_range", *ends)["grid_range"] == list(map(float, ends))
 
 
 BAD = [
@@ -145,8 +176,21 @@ BAD = [
     (["--lr", "0"], "lr is 0.0; it must be a number above 0"),
     (["--lr", "nan"], "lr is nan"),
     (["--seed", "-1"], "seed is -1"),
-    (["--model", "MLP", "--seed", str(2**32)], "seed is 4294967296; it must be below 2**32"),
+    (
+        ["--model", "MLP", "--seed", str(2**32)],
+        "seed is 4294967296; it must be a whole number of at least 0 and at most 4,294,967,295",
+    ),
     (["--data-dir", "/nowhere/at/all"], "data folder '/nowhere/at/all' does not exist"),
+    (["--data-dir", ""], "--data-dir is empty; name a folder or leave --data-dir away"),
+    (["--out", ""], "--out is empty; name a folder or leave --out away"),
+    (["--kan_grid_range", "-1e300", "1e300"], "grid range is [-1e+300, 1e+300], where a grid of 5 has no steps"),
+    (["--kan_grid_range", "-inf", "1"], "end of the grid range is -inf; it must be a finite number"),
+    (["--lr", "-1e-3"], "lr is -0.001; it must be a number above 0"),
+    (["--batch-size", str(10**21)], "batch_size is 1000000000000000000000; it must be a whole number"),
+    (["--kan_bspline_order", "100000"], "order is 100000; it must be a whole number of at least 1 and at most 100"),
+    (["--model", "MLP", "--activation_name", ""], "unknown activation ''"),
+    (["--dataset", ""], "dataset is ''; it must be a name"),
+    (["--device", "cpu:1"], "unknown device 'cpu:1'; use cpu or cuda"),
     (["--device", "tpux"], "unknown device 'tpux'; use cpu or cuda"),
     (["--device", "meta"], "unknown device 'meta'; use cpu or cuda"),
 ]
@@ -172,12 +216,12 @@ def test_an_out_folder_that_cannot_be_written(capsys, unwritable, monkeypatch):
     assert "choose another with out / --out" in line
 
 
-def test_a_damaged_record_is_named(capsys, tmp_path):
+def test_a_damaged_record_is_named_and_its_run_trained_again(capsys, caplog, tmp_path):
     record = record_of(capsys, tmp_path)
-    path = Store(tmp_path / "results" / "runs").path(record["key"])
+    path = Path(Store(tmp_path / "results" / "runs").path(record["record"]))
     path.write_text(path.read_text()[:50])
-    assert call(tmp_path) == 2
-    assert f"{record['key']}.json is damaged; delete it" in capsys.readouterr().err
+    assert record_of(capsys, tmp_path)["test_metric_last"] == record["test_metric_last"]
+    assert f"{path}: its content does not have its checksum" in caplog.text
 
 
 def test_flags_of_the_wrong_type_end_in_exit_2(capsys, tmp_path):

@@ -24,3 +24,9 @@ def test_stand_ins_are_the_same_each_time_and_no_others_are_known():
     assert torch.equal(first.x_train, second.x_train) and torch.equal(first.y_test, second.y_test)
     with pytest.raises(InputError, match="unknown dataset 'Random_words_20_5_3_2'"):
         data.load("Random_words_20_5_3_2")
+
+
+@pytest.mark.parametrize("name", ["Random_grey_0_0_0_0", "Random_colour_0_5_3_2", "Random_grey_5_0_3_2", "Random_grey_5_5_0_2"])
+def test_stand_ins_without_rows_or_inputs_are_refused(name):
+    with pytest.raises(InputError, match=rf"number of (training rows|test rows|inputs) of {name} is 0; it must be a whole"):
+        data.load(name)

@@ -6,19 +6,24 @@ from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
 from kanbefair.provenance import processor
-from kanbefair.report import begin, computed, plan
+from kanbefair.report import begin, computed, plan, tables
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
 from kanbefair.specs import grid
 from kanbefair.studies.domains import figures
+from kanbefair.training import ContinualSpec
 
 COMMON = {"profile": "smoke", "data_dir": "", "device": "cpu", "workers": 1, "out": ""}
 
 
-def given(tmp_path, **changes):
-    """What a notebook's `globals()` hold when it calls `begin`."""
-    around = {"__name__": "__main__", "_": "x", "_i1": "y", "In": ["", "profile"], "Out": {}, "pandas": pandas, "begin": begin}
-    return around | COMMON | {"out": str(tmp_path)} | changes
+def given(tmp_path, *more_cells, **changes):
+    """What a notebook's `globals()` hold when it calls `begin`: cells of parameters, then `more_cells`, were run before."""
+    values = COMMON | {"out": str(tmp_path)} | changes
+    own = "\n".join(f"{name}: {type(value).__name__} = {value!r}  # a parameter" for name, value in COMMON.items())
+    injected = "\n".join(["# Parameters", *(f"{name} = {value!r}" for name, value in values.items())])
+    cells = ["", own, injected, *more_cells, "section = begin(globals())"]
+    around = {"__name__": "__main__", "_": "x", "_i1": "y", "In": cells, "Out": {}, "pandas": pandas, "begin": begin}
+    return around | values
 
 
 def test_begin_reads_the_parameters(tmp_path):
@@ -34,10 +39,14 @@ def test_begin_reads_the_parameters(tmp_path):
         ({"profle": "smoke"}, "unknown notebook parameter 'profle'; known: profile, data_dir, device, workers, out"),
         ({"seeds": [1, 2]}, "unknown notebook parameter 'seeds'"),
         ({"profile": "smok"}, "unknown profile 'smok'; did you mean 'smoke'"),
-        ({"profile": 3}, "notebook parameter 'profile' is 3; it must be of type str"),
-        ({"workers": "two"}, "notebook parameter 'workers' is 'two'; it must be of type int"),
-        ({"workers": True}, "notebook parameter 'workers' is True; it must be of type int"),
-        ({"workers": -2}, "workers is -2; give 0 for one per core"),
+        ({"profile": 3}, "notebook parameter 'profile' is 3; it must be a text"),
+        ({"data_dir": None}, "notebook parameter 'data_dir' is None; it must be a text"),
+        ({"out": ["a"]}, r"notebook parameter 'out' is \['a'\]; it must be a text"),
+        ({"workers": "2"}, "notebook parameter 'workers' is '2'; it must be a whole number of at least 0"),
+        ({"workers": 2.0}, "notebook parameter 'workers' is 2.0; it must be a whole number of at least 0"),
+        ({"workers": None}, "notebook parameter 'workers' is None; it must be a whole number of at least 0"),
+        ({"workers": True}, "notebook parameter 'workers' is True; it must be a whole number of at least 0"),
+        ({"workers": -2}, "notebook parameter 'workers' is -2; it must be a whole number of at least 0"),
         ({"device": "tpux"}, "unknown device 'tpux'; use cpu or cuda"),
     ],
 )
@@ -52,10 +61,75 @@ def test_begin_refuses_a_folder_that_cannot_be_written(unwritable):
         begin(given(unwritable))
 
 
+OWN = {"rows": "", "sample": 200, "share": 0.5, "whole": True, "datasets": []}
+
+
 def test_a_notebook_can_have_parameters_of_its_own(tmp_path):
-    begin(given(tmp_path, rows=200), extra=("rows",))
+    begin(given(tmp_path, **OWN), extra=OWN)
+    begin(given(tmp_path, **OWN | {"datasets": "Digits, Rice", "sample": 3, "share": 1}), extra=OWN)
     with pytest.raises(InputError, match="unknown notebook parameter 'row'; known: .*, rows"):
-        begin(given(tmp_path, row=200), extra=("rows",))
+        begin(given(tmp_path, row=200), extra=OWN)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": 5}, "notebook parameter 'rows' is 5; it must be a text"),
+        ({"sample": "5"}, "notebook parameter 'sample' is '5'; it must be a whole number"),
+        ({"sample": -1}, "notebook parameter 'sample' is -1; it must be a whole number of at least 0"),
+        ({"share": "0.5"}, "notebook parameter 'share' is '0.5'; it must be a finite number"),
+        ({"whole": "yes"}, "notebook parameter 'whole' is 'yes'; it must be True or False"),
+        ({"datasets": None}, "notebook parameter 'datasets' is None; it must be names, in a list or in a text"),
+        ({"datasets": 5}, "notebook parameter 'datasets' is 5; it must be names"),
+        ({"datasets": ["Rice", 5]}, r"notebook parameter 'datasets' is \['Rice', 5\]; it must be names"),
+        ({"datasets": "Rice Wine,Rice"}, "notebook parameter 'datasets' holds 'Rice' twice; name it once"),
+    ],
+)
+def test_parameters_of_a_notebooks_own_are_checked_for_type(tmp_path, change, words):
+    with pytest.raises(InputError, match=words):
+        begin(given(tmp_path / "new", **OWN | change), extra=OWN)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("missing", ["profile", "workers", "rows"])
+def test_a_parameter_that_is_missing_is_named(tmp_path, missing):
+    variables = given(tmp_path, **OWN)
+    del variables[missing]
+    with pytest.raises(InputError, match=f"notebook parameter '{missing}' is missing; run the cell of parameters first"):
+        begin(variables, extra=OWN)
+
+
+def test_begin_can_be_called_again_when_later_cells_have_run(tmp_path):
+    later = given(tmp_path, "best = 3\nnames = ['a']", "%matplotlib inline") | {"best": 3, "names": ["a"], "section": None}
+    assert begin(later).profile == "smoke"
+
+
+def test_a_cell_of_parameters_counts_as_it_was_last_run(tmp_path):
+    wrong, right = "profle: str = 'smoke'\nprofile: str = 'smoke'", "profile: str = 'smoke'"
+    assert begin(given(tmp_path, wrong, "section = begin(globals())", right)).profile == "smoke"
+    with pytest.raises(InputError, match="unknown notebook parameter 'profle'"):
+        begin(given(tmp_path, right, "section = begin(globals())", wrong))
+
+
+def test_without_cells_all_plain_variables_are_parameters(tmp_path):
+    variables = given(tmp_path)
+    del variables["In"]
+    assert begin(variables).profile == "smoke"
+    with pytest.raises(InputError, match="unknown notebook parameter 'profle'"):
+        begin(variables | {"profle": "smoke"})
+    assert begin(variables | {"section": begin(variables), "best": 3}).profile == "smoke"
+
+
+@pytest.mark.parametrize("change", [{"datasets": "Rice"}, {"sample": 10}])
+def test_other_tables_do_not_go_to_the_committed_folders(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(tables, "PROJECT", tmp_path)
+    for out in ("", str(tmp_path), f"{tmp_path}/results/.."):
+        variables = given(tmp_path, **OWN | {"profile": "embedded", "out": out})
+        assert begin(variables, extra=OWN).outputs.committed
+        with pytest.raises(InputError, match=f"with '{next(iter(change))}' as given .*; name another folder with out"):
+            begin(variables | change, extra=OWN)
+        assert begin(variables | change | {"profile": "smoke"}, extra=OWN).profile == "smoke"
+    assert begin(given(tmp_path / "new", **OWN | {"profile": "embedded"} | change), extra=OWN).profile == "embedded"
 
 
 def test_a_section_trains_writes_reads_and_saves(tmp_path):
@@ -91,6 +165,25 @@ def test_columns_that_are_not_declared_are_refused(tmp_path):
         begun.write("scores", table, [Column("model", "its name")])
     with pytest.raises(InputError, match="table 'verdict' has a column 'model' that is not declared; declare it in .*domains"):
         begun.write("verdict", table)
+
+
+STREAM = {"dataset": "Peaks_1d", "stream": "peaks", "model": "KAN", "widths": ()}
+
+
+@pytest.mark.parametrize("name", ["own_table", "tabular_runs"])
+def test_a_table_that_has_no_columns_for_the_runs_is_refused_before_training(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(training, "train", None)
+    with pytest.raises(InputError, match=f"table '{name}' has a column 'stream' .*that is not declared"):
+        begin(given(tmp_path)).train(name, [ContinualSpec(**STREAM)])
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_what_is_no_list_of_runs_is_refused(tmp_path):
+    (run,) = grid(dataset="Special_jv", model="MLP", widths=(2,))
+    for wrong in ([], run, None):
+        for call in (plan, lambda specs: begin(given(tmp_path)).train("runs", specs)):
+            with pytest.raises(InputError, match="it must be a list of at least one RunSpec"):
+                call(wrong)
 
 
 def test_a_second_time_trains_nothing_and_writes_the_same_bytes(tmp_path, monkeypatch):

@@ -1,3 +1,6 @@
+import errno
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas
 import pytest
 
@@ -28,6 +31,12 @@ def test_an_unknown_profile_creates_nothing(tmp_path):
     with pytest.raises(InputError, match="unknown profile 'smok'; did you mean 'smoke'. known: smoke, embedded, paper"):
         Outputs("smok", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("out", [None, 3, ["a"]])
+def test_what_is_no_folder_is_refused(out):
+    with pytest.raises(InputError, match="out is .*; it must be the name of a folder"):
+        Outputs("smoke", out)
 
 
 def test_what_is_returned_is_what_can_be_read_back(tmp_path):
@@ -62,6 +71,43 @@ def test_a_write_that_fails_leaves_the_old_table(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         outputs.write("table", Breaks(), COLUMNS)
+    assert len(outputs.read("table")) == 2
+    assert [path.name for path in outputs.results.iterdir()] == ["table.csv"]
+
+
+def test_writers_of_one_table_do_not_meet(tmp_path):
+    """Several threads write a table of their own under one name: each reads back its own, and no file is left over."""
+    outputs = Outputs("smoke", tmp_path)
+
+    def write(rows):
+        own = pandas.concat([TABLE] * rows)
+        return all(len(outputs.write("table", own, COLUMNS)) == len(own) for _ in range(30))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(1, 5)))
+    assert [path.name for path in outputs.results.iterdir()] == ["table.csv"]
+    assert len(outputs.read("table")) in (2, 4, 6, 8)
+
+
+def test_a_table_can_be_read_by_whom_the_folder_lets(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE, COLUMNS)
+    (tmp_path / "plain").touch()
+    assert (outputs.results / "table.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_disk_that_is_full_is_named(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    outputs.write("table", TABLE, COLUMNS)
+
+    class Full:
+        columns = TABLE.columns
+
+        def to_csv(self, path, **options):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"cannot write '.*table\.csv' \(No space left on device\)"):
+        outputs.write("table", Full(), COLUMNS)
     assert len(outputs.read("table")) == 2
 
 

@@ -1,5 +1,7 @@
 """The curves of trained splines."""
 
+from dataclasses import fields
+
 import numpy
 import pytest
 import torch
@@ -31,3 +33,23 @@ def test_learned_splines_add_up_to_the_layer():
 def test_networks_without_splines_cannot_be_drawn():
     with pytest.raises(InputError, match="MLP has no splines"):
         learned_splines.DrawnSpec(dataset="Digits", model="MLP", widths=(3,))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"shown": 0}, "shown is 0; it must be a whole number of at least 1"),
+        ({"shown": "3"}, "shown is '3'; it must be a whole number"),
+        ({"shown": None}, "shown is None; it must be a whole number"),
+        ({"points": 1}, "points is 1; it must be a whole number of at least 2"),
+        ({"points": 10**9}, "points is 1000000000; it must be .* at most 100,000"),
+        ({"lr": "0.1"}, "lr is '0.1'; it must be a number above 0"),
+    ],
+)
+def test_bad_values_are_refused(change, words):
+    with pytest.raises(InputError, match=words):
+        learned_splines.DrawnSpec(dataset="Digits", model="KAN", widths=(3,), **change)
+
+
+def test_every_field_is_checked():
+    assert set(learned_splines.DrawnSpec.checks) == {f.name for f in fields(learned_splines.DrawnSpec) if f.init}

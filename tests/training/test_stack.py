@@ -4,9 +4,10 @@ import pytest
 import torch
 from helpers import KINDS, MODELS, named, spec, values
 
+from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.specs import RunSpec
-from kanbefair.training import fit
+from kanbefair.training import continual, fit
 
 
 @pytest.mark.parametrize("widths", [(7,), (5, 3), (1,), (33,)], ids=str)
@@ -64,3 +65,10 @@ def test_lbfgs_runs_of_a_stack_are_those_alone(toy):
     together = fit.train(runs, toy(), on_epoch=lambda: counted.append(1), on_end=shown.append)
     assert [network.runs for network in shown] == [1, 1]
     assert [r["curves"] for r in together] == [fit.train([run], toy())[0]["curves"] for run in runs]
+
+
+@pytest.mark.parametrize("given", [[], (), None, spec(), [spec(), "KAN"]], ids=str)
+@pytest.mark.parametrize("train", [training.train, fit.train, continual.train])
+def test_what_is_no_list_of_runs_is_refused(toy, train, given):
+    with pytest.raises(InputError, match="the argument specs is .*; it must be a list of at least one RunSpec"):
+        train(given, toy())

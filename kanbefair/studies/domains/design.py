@@ -7,11 +7,14 @@
 - `smoke`: one dataset and few epochs, to see that everything runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kanbefair.errors import choose
+from kanbefair.data import dataset
+from kanbefair.errors import InputError, choose
 from kanbefair.report.tables import PROFILES
 from kanbefair.specs import MODEL_FIELDS, RunSpec, grid
+from kanbefair.values import names
 
 SMOOTH = [
     "Special_ellipkinc",
@@ -155,18 +158,30 @@ def on_range(fields: dict[str, object], end: float) -> dict[str, object]:
     return fields | {"grid_range": (-end, end)} if "grid_range" in MODEL_FIELDS[fields["model"]] else fields
 
 
-def specs(section: str, profile: str, datasets: list[str] | None = None) -> list[RunSpec]:
+def _named(section: str, datasets: str | Sequence[str]) -> list[str]:
+    """The datasets that are named, all of the section's domain."""
+    found = list(names("datasets", datasets))
+    for name in found:
+        domain = dataset(name).domain
+        if domain != section:
+            raise InputError(f"dataset '{name}' is of the domain {domain}, not of {section}; run it there")
+    return found
+
+
+def specs(section: str, profile: str, datasets: str | Sequence[str] = ()) -> list[RunSpec]:
     """All runs of a section at a profile, on the profile's datasets or on those given.
 
-    The sections are the domains: symbolic, tabular, vision, text, audio. Raises `InputError` for an unknown section or
-    profile.
+    The sections are the domains: symbolic, tabular, vision, text, audio. The datasets are names in a list, or in a text with
+    blanks or commas between them. Raises `InputError` for an unknown section, profile or dataset, and for a dataset of another
+    domain.
     """
     study = STUDIES[choose("section", section, STUDIES)]
+    chosen = _named(section, datasets)
     if choose("profile", profile, PROFILES) == "paper":
-        return _paper_grid(datasets or PAPER_DATASETS[section], **study.paper)
+        return _paper_grid(chosen or PAPER_DATASETS[section], **study.paper)
     small = profile == "smoke"
     common = {
-        "dataset": datasets or study.datasets[profile],
+        "dataset": chosen or study.datasets[profile],
         "epochs": study.epochs[profile],
         "seed": SEEDS[:2] if small else SEEDS,
         "lr": FAIR_LRS[:1] if small else FAIR_LRS,

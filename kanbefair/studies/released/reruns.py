@@ -20,7 +20,7 @@ import pandas
 from kanbefair import sweep
 from kanbefair.data.available import available
 from kanbefair.errors import exit_status
-from kanbefair.folders import PROJECT, writable
+from kanbefair.folders import PROJECT, replaced, writable
 from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
 from kanbefair.specs import RunSpec
@@ -161,7 +161,8 @@ def write(table: pandas.DataFrame, path: Path) -> None:
     """Write a declared table as CSV, packed if its name says so; equal tables give equal files."""
     columns.check(f"extended/{path.name.split('.')[0]}", table.columns)
     packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-    table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
+    with replaced(path) as fresh:
+        table.to_csv(fresh, index=False, float_format="%.8g", lineterminator="\n", compression=packed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,14 +1,26 @@
 """One run over a stream of tasks."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kanbefair.data import Task
-from kanbefair.errors import InputError, choose
-from kanbefair.specs import RunSpec
+from kanbefair.errors import InputError
+from kanbefair.specs import RunSpec, one_of
 from kanbefair.training.continual.strategies import FIELDS, STRATEGIES
 from kanbefair.training.continual.streams import STREAMS
+from kanbefair.values import several, truth, whole, zero_or_above
 
 STATES = ("carried", "reset")
+MOST_TASKS = 1000
+"""A record has an entry for each pair of tasks."""
+
+
+def _labels(name: str, value: object) -> tuple[int, ...]:
+    return several(name, value, partial(whole, least=0), "class of a task")
+
+
+def _groups(name: str, value: object) -> tuple[tuple[int, ...], ...]:
+    return several(name, value, _labels, "group of classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +42,16 @@ class ContinualSpec(RunSpec):
     """
 
     least_hidden = 0
+    checks = RunSpec.checks | {
+        "stream": one_of(STREAMS),
+        "groups": _groups,
+        "tasks": partial(whole, most=MOST_TASKS),
+        "strategy": one_of(STRATEGIES),
+        "buffer": whole,
+        "strength": zero_or_above,
+        "optimizer_state": one_of(STATES),
+        "grid_update": truth,
+    }
 
     stream: str
     groups: tuple[tuple[int, ...], ...] | None = None
@@ -42,16 +64,13 @@ class ContinualSpec(RunSpec):
 
     def _check(self) -> None:
         super()._check()
-        stream = STREAMS[choose("stream", self.stream, STREAMS)]
-        strategy = STRATEGIES[choose("strategy", self.strategy, STRATEGIES)]
-        choose("optimizer state", self.optimizer_state, STATES)
+        stream = STREAMS[self.stream]
+        strategy = STRATEGIES[self.strategy]
         needed = (*stream.needs, *strategy.needs)
         for name in ("groups", "tasks", *FIELDS):
             if (getattr(self, name) is None) == (name in needed):
                 verb = "needs" if name in needed else "does not take"
                 raise InputError(f"strategy '{self.strategy}' on a stream of {self.stream} {verb} '{name}'")
-        if self.groups is not None:
-            self._set("groups", tuple(tuple(int(label) for label in group) for group in self.groups))
         stream.check(self)
         if self.count < 2:
             raise InputError(f"the stream has {self.count} tasks; it needs at least 2")
@@ -84,7 +103,10 @@ class ContinualSpec(RunSpec):
         return STREAMS[self.stream].cut(self, task)
 
     def check_task(self, task: Task) -> None:
-        """Raise `InputError` if the stream cannot be cut from the dataset or is too small for the strategy."""
+        """Raise `InputError` if the stream cannot be cut from the dataset or is too small for the strategy, or if grids are to
+        be laid over the rows of a text."""
         super().check_task(task)
+        if self.grid_update and task.domain == "text":
+            raise InputError(f"grid_update lays grids over inputs that are numbers, but {task.name} is a text; leave it out")
         history = sum(len(own.x_train) for own in self.tasks_of(task)[:-1])
         STRATEGIES[self.strategy].check_history(self, history)

@@ -4,7 +4,6 @@ The loop asks a strategy three times a task: which rows of earlier tasks are tra
 task begins (`begin`), and what when it has ended (`end`).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -125,12 +124,6 @@ class Replay(Strategy):
     needs = ("buffer",)
 
     @classmethod
-    def check(cls, spec: RunSpec) -> None:
-        """The buffer holds at least one row."""
-        if spec.buffer < 1:
-            raise InputError(f"buffer is {spec.buffer}; it must be at least 1 row (strategy 'naive' keeps none)")
-
-    @classmethod
     def check_history(cls, spec: RunSpec, rows: int) -> None:
         """The buffer is no larger than the history."""
         if spec.buffer > rows:
@@ -154,9 +147,7 @@ class Pull(Strategy):
 
     @classmethod
     def check(cls, spec: RunSpec) -> None:
-        """The strength is a number of at least 0, and the optimiser takes a gradient that is pulled on."""
-        if not (math.isfinite(spec.strength) and spec.strength >= 0):
-            raise InputError(f"strength is {spec.strength!r}; it must be 0 or a number above")
+        """The optimiser takes a gradient that is pulled on."""
         if spec.optimizer == "lbfgs":
             raise InputError(f"strategy '{spec.strategy}' pulls on the gradient, which lbfgs cannot take; use adam or sgd")
 

@@ -171,6 +171,33 @@ def test_named_datasets_replace_the_profiles():
     assert len(specs) == len([s for s in design.specs("tabular", "embedded") if s.dataset == "BreastCancer"])
 
 
+@pytest.mark.parametrize("named", [["Rice", "Wine"], ("Rice", "Wine"), "Rice Wine", "Rice,Wine", " Rice ,\nWine "])
+def test_datasets_are_named_in_a_list_or_a_text(named):
+    assert list(by_dataset(design.specs("tabular", "smoke", named))) == ["Rice", "Wine"]
+
+
+@pytest.mark.parametrize("none", ["", " ", [], ()])
+def test_with_no_names_the_profiles_datasets_are_taken(none):
+    assert design.specs("tabular", "smoke", none) == design.specs("tabular", "smoke")
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (None, "datasets is None; it must be names, in a list or in a text with blanks or commas between them"),
+        (5, "datasets is 5; it must be names"),
+        (["Rice", 5], r"datasets is \['Rice', 5\]; it must be names"),
+        ("Rice Wine Rice", "datasets holds 'Rice' twice; name it once"),
+        ("Ricee", "unknown dataset 'Ricee'; did you mean 'Rice'"),
+        ("Rice Digits", "dataset 'Digits' is of the domain vision, not of tabular; run it there"),
+    ],
+)
+@pytest.mark.parametrize("profile", ["smoke", "paper"])
+def test_datasets_that_cannot_be_taken(named, words, profile):
+    with pytest.raises(InputError, match=words):
+        design.specs("tabular", profile, named)
+
+
 def test_unknown_sections_and_profiles():
     with pytest.raises(InputError, match="unknown section 'symbols'; did you mean 'symbolic'"):
         design.specs("symbols", "smoke")
