@@ -45,8 +45,8 @@ def train(
     A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is best on validation
     (`selected`, under `fair`) and at the one that is best on the test part (`best`), the whole curves, the run's share of the
     stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and versions. `batch_loss` is the mean loss of an
-    epoch's batches. From the epoch on in which its loss is not finite, a run counts as diverged: `diverged` is that epoch, and
-    its metrics are NaN.
+    epoch's batches. From the epoch on in which its loss is not finite, or its answers are none, a run counts as diverged:
+    `diverged` is that epoch, and its metrics are NaN (`history.History`, `evaluation.evaluate`).
 
     Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
     """

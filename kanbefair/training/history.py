@@ -9,11 +9,16 @@ from torch import Tensor
 from kanbefair.training.best_epoch import Best
 
 
+HELD_OUT = ("valid", "test")
+"""The parts that are evaluated after every epoch."""
+
+
 class History:
     """The figures (S,) of every epoch so far.
 
-    A run counts as diverged from the epoch on in which the loss of its batches is not finite: from then on all its
-    figures are NaN.
+    A run counts as diverged from the epoch on in which the loss of its batches is not finite, or in which it has no metric on
+    a part that is held out, as its last step may have been one too many: from then on all its figures are NaN. The training
+    part has no say in this, as it is not evaluated after every epoch (`fit.train`).
     """
 
     def __init__(self, runs: int, bests: dict[str, Best]):
@@ -25,8 +30,11 @@ class History:
     def see(self, found: dict[str, Tensor]) -> None:
         """Take in the figures of the next epoch: "batch_loss" and "<part>_<metric>"."""
         self.epoch += 1
-        finite = found["batch_loss"].isfinite()
-        self.diverged = torch.where(finite, self.diverged, self.diverged.clamp(max=self.epoch))
+        lost = ~found["batch_loss"].isfinite()
+        for part in HELD_OUT:
+            if f"{part}_metric" in found:
+                lost |= found[f"{part}_metric"].isnan()
+        self.diverged = torch.where(lost, self.diverged.clamp(max=self.epoch), self.diverged)
         gone = self.diverged <= self.epoch
         found = {name: values.double().masked_fill(gone, math.nan) for name, values in found.items()}
         for name, values in found.items():

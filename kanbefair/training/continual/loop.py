@@ -45,7 +45,8 @@ def train(
 
     A record holds the spec, R of the test part as `test_1_2` (after task 1, on task 2) and so on, the `metrics.summary` of R of
     the validation and of the test part as `valid_average` and so on, the mean `overlap` of the knots that two tasks use, and,
-    for one input, what the network says on [-1, 1] after each task. A run whose loss is not finite has NaN from that task on.
+    for one input, what the network says on [-1, 1] after each task. A run whose loss is not finite, or that answers NaN to
+    any task, has NaN from that task on.
 
     Raises `InputError` if the runs do not share a stack, the stream does not fit the dataset, or the buffer is larger than the
     history.
@@ -70,6 +71,7 @@ def train(
             finite &= stack.epoch().isfinite()
             on_epoch()
         measured.append(_measure(network, parts, finite))
+        finite &= ~measured[-1]["test"][:, 0].isnan()
         uses.append(knot_use(network, part.inputs(part.x_train[:USE_ROWS])))
         pictures.append(_picture(network, device))
         if number < len(parts) - 1:
@@ -79,15 +81,15 @@ def train(
 
 
 def _measure(network: Network, parts: Sequence[Task], finite: Tensor) -> dict[str, Tensor]:
-    """A row of R per part of the data, (S, T)."""
+    """A row of R per part of the data, (S, T): NaN for a run that is not `finite` or has no metric somewhere."""
     block = evaluation_block(network, parts[0])
-    return {
-        part: torch.stack(
-            [evaluate(network, own, part, block)["metric"].masked_fill(~finite, math.nan) for own in parts], dim=1
-        )
+    found = {
+        part: torch.stack([evaluate(network, own, part, block)["metric"] for own in parts], dim=1)
         for part in parts[0].parts
         if part != "train"
     }
+    lost = ~finite | torch.cat(list(found.values()), dim=1).isnan().any(1)
+    return {part: values.masked_fill(lost.unsqueeze(1), math.nan) for part, values in found.items()}
 
 
 @torch.no_grad()
@@ -116,7 +118,7 @@ def _records(
     tasks = range(len(measured))
     records = []
     for run, spec in enumerate(specs):
-        outcome = DONE if all(row["test"][run].isfinite().all() for row in measured) else DIVERGED
+        outcome = DONE if not measured[-1]["test"][run].isnan().any() else DIVERGED
         record = spec.as_dict() | {"key": spec.key, "stream_name": spec.stream_name, "outcome": outcome}
         for part, matrix in matrices.items():
             record |= {f"{part}_{name}": _digits(value) for name, value in summary(matrix[run], metric).items()}

@@ -36,6 +36,17 @@ def test_a_diverged_run_is_recorded_and_harms_no_neighbour(digits, spec):
     assert math.isnan(broken["test_average"]) and fine["test_average"] > 0
 
 
+@pytest.mark.parametrize("network", [{}, {"batch_norm": True}, KAN])
+def test_answers_of_nan_after_a_task_have_no_accuracy(digits, network, spec, matrix):
+    """The only step of the first task makes them so; its batch had a finite loss."""
+    fine, lost = train([spec(**network, epochs=1, batch_size=500, lr=lr) for lr in (1e-2, 1e30)], digits)
+    assert numpy.isnan(matrix(lost)).all() and lost["outcome"] == "diverged"
+    assert all(
+        math.isnan(lost[f"{part}_{name}"]) for part in ("valid", "test") for name in ("average", "learned", "forgetting")
+    )
+    assert not numpy.isnan(matrix(fine)).any() and fine["outcome"] != "diverged"
+
+
 def test_a_second_sweep_trains_nothing_and_the_table_is_tidy(tmp_path, digits, monkeypatch, spec):
     specs = [spec(seed=1), spec(seed=2, strategy="joint")]
     first = sweep.run(specs, runs=tmp_path, workers=1, progress=False)
