@@ -13,7 +13,7 @@ from kanbefair.specs import RunSpec
 from kanbefair.training.evaluation import evaluate, evaluation_block
 from kanbefair.training.history import History, best_epochs
 from kanbefair.training.optimizers import make_optimizer
-from kanbefair.training.outcome import DIVERGED, DONE
+from kanbefair.training.outcome import FIGURE, constant_answer, outcome
 from kanbefair.training.randomness import RandomStream
 from kanbefair.training.records import common_fields
 from kanbefair.training.stack import TrainingStack, stacked
@@ -48,6 +48,10 @@ def train(
     epoch's batches. From the epoch on in which its loss is not finite, or its answers are none, a run counts as diverged:
     `diverged` is that epoch, and its metrics are NaN (`history.History`, `evaluation.evaluate`).
 
+    `outcome` is "diverged", or "at chance" if the run is no better than a constant answer, in accuracy or in root mean square
+    error, neither on the training nor on the test part, at the epoch that the protocol reports (`selected` under `fair`, `best`
+    under `published`), else "done" (`outcome.outcome`).
+
     Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
     """
     specs[0].check_task(task)
@@ -78,8 +82,16 @@ def train(
     whole = time.perf_counter() - begun
     share = {"train_seconds": training / len(specs), "run_seconds": whole / len(specs)}
     common = [common_fields(stack.network, run, task, device) | share for run in range(len(specs))]
+    chance = {part: constant_answer(task, part).expand(len(specs)).tolist() for part in ("train", "test")}
     curves = history.curves()
-    return [_record(spec, run, history, curves[run], on_train) | common[run] for run, spec in enumerate(specs)]
+    records = []
+    for run, spec in enumerate(specs):
+        figures = _run_figures(run, history, curves[run], on_train)
+        diverged = history.diverged_at(run)
+        compared = [(figures[f"{part}_{FIGURE[task.metric]}_{reported}"], values[run]) for part, values in chance.items()]
+        happened = {"outcome": outcome(task.metric, diverged is not None, compared), "diverged": diverged}
+        records.append(spec.as_dict() | {"key": spec.key} | happened | figures | common[run])
+    return records
 
 
 def _figures(stack: TrainingStack, parts: Sequence[str], block: int) -> dict[str, Tensor]:
@@ -89,28 +101,19 @@ def _figures(stack: TrainingStack, parts: Sequence[str], block: int) -> dict[str
     }
 
 
-def _record(
-    spec: RunSpec,
-    run: int,
-    history: History,
-    curves: dict[str, list[float]],
-    on_train: dict[str, dict[str, Tensor]],
-) -> dict:
-    """What is kept of run number `run`; `on_train` are the training part's figures at some of the reported epochs."""
-    diverged = float(history.diverged[run])
-    record = spec.as_dict() | {
-        "key": spec.key,
-        "outcome": DONE if math.isinf(diverged) else DIVERGED,
-        "diverged": None if math.isinf(diverged) else int(diverged),
-    }
+def _run_figures(
+    run: int, history: History, curves: dict[str, list[float]], on_train: dict[str, dict[str, Tensor]]
+) -> dict[str, object]:
+    """What a record holds of the figures of run number `run`; `on_train` are the training part's at some of the epochs."""
+    figures: dict[str, object] = {}
     moments = history.moments(run)
     for moment, epoch in moments.items():
         if moment != "last":
-            record[f"epoch_{moment}"] = epoch or None
+            figures[f"epoch_{moment}"] = epoch or None
         for name, curve in curves.items():
-            record[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
-    record["curves"] = curves
+            figures[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
+    figures["curves"] = curves
     for moment, found in on_train.items():
         for name, values in found.items():
-            record[f"{name}_{moment}"] = float(values[run]) if moments[moment] else math.nan
-    return record
+            figures[f"{name}_{moment}"] = float(values[run]) if moments[moment] else math.nan
+    return figures

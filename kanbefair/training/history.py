@@ -8,7 +8,6 @@ from torch import Tensor
 
 from kanbefair.training.best_epoch import Best
 
-
 HELD_OUT = ("valid", "test")
 """The parts that are evaluated after every epoch."""
 
@@ -47,9 +46,14 @@ class History:
         whole = {name: torch.stack(epochs, dim=1).tolist() for name, epochs in self._curves.items()}
         return [{name: runs[run] for name, runs in whole.items()} for run in range(len(self.diverged))]
 
+    def diverged_at(self, run: int) -> int | None:
+        """The epoch from which on a run has diverged, None if it has not."""
+        epoch = float(self.diverged[run])
+        return None if math.isinf(epoch) else int(epoch)
+
     def moments(self, run: int) -> dict[str, int]:
         """The epochs that a record reports of a run: `last` and the best ones; 0 where there is none."""
-        last = self.epoch if math.isinf(self.diverged[run]) else 0
+        last = self.epoch if self.diverged_at(run) is None else 0
         return {"last": last} | {name: int(best.epoch[run]) for name, best in self.bests.items()}
 
 
