@@ -10,6 +10,7 @@ from torch import Tensor
 from kanbefair.data import Task
 from kanbefair.models import Network
 from kanbefair.specs import RunSpec
+from kanbefair.training.checkpoint import Checkpoint
 from kanbefair.training.evaluation import evaluate, evaluation_block
 from kanbefair.training.history import History, best_epochs
 from kanbefair.training.optimizers import make_optimizer
@@ -29,6 +30,7 @@ def train(
     train_curve: bool = False,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
@@ -39,8 +41,10 @@ def train(
         evaluation_rows: rows that are evaluated at once (default: as many as fit the cache).
         train_curve: evaluate the training part after every epoch, as the paper's program does. Otherwise only the states
             that a protocol reports are evaluated on it: the last, and the best one. Their figures are the same.
-        on_epoch: called after every epoch.
+        on_epoch: called after every epoch, and at once for each that a checkpoint holds.
         on_end: shown the trained network.
+        checkpoint: keeps what there is every few minutes, and says what was kept before. Whoever gives it deletes it when the
+            records are safe. They are, but for seconds, the same to the bit as without.
 
     A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is best on validation
     (`selected`, under `fair`) and at the one that is best on the test part (`best`), the whole curves, the run's share of the
@@ -63,15 +67,25 @@ def train(
     state = [] if train_curve else [values.detach() for values in stack.network.state_dict().values()]
     bests, reported = best_epochs(task.parts, len(specs), state)
     history = History(len(specs), bests)
-    training = 0.0
+    training, before = 0.0, 0.0
     begun = time.perf_counter()
-    for _ in range(specs[0].epochs):
+    kept = checkpoint.read() if checkpoint else None
+    if kept:
+        stack.restore(kept["stack"])
+        history.restore(kept["history"])
+        training, before = kept["train_seconds"], kept["run_seconds"]
+        for _ in range(history.epoch):
+            on_epoch()
+    for _ in range(history.epoch, specs[0].epochs):
         start = time.perf_counter()
         losses = stack.epoch()
         training += time.perf_counter() - start
         history.see({"batch_loss": losses} | _figures(stack, watched, block))
         for stream in streams.values():
             stream.after_evaluation()
+        if checkpoint and checkpoint.due():
+            seconds = {"train_seconds": training, "run_seconds": before + time.perf_counter() - begun}
+            checkpoint.write({"stack": stack.state(), "history": history.state()} | seconds)
         on_epoch()
     on_train = {}
     if not train_curve:
@@ -79,7 +93,7 @@ def train(
         with bests[reported].restored():
             on_train[reported] = _figures(stack, ["train"], block)
     on_end(stack.network)
-    whole = time.perf_counter() - begun
+    whole = before + time.perf_counter() - begun
     share = {"train_seconds": training / len(specs), "run_seconds": whole / len(specs)}
     common = [common_fields(stack.network, run, task, device) | share for run in range(len(specs))]
     chance = {part: constant_answer(task, part).expand(len(specs)).tolist() for part in ("train", "test")}

@@ -41,6 +41,22 @@ class History:
         for best in self.bests.values():
             best.see(self.epoch, found)
 
+    def state(self) -> dict[str, object]:
+        """What was seen so far."""
+        return {
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            "curves": {name: torch.stack(epochs) for name, epochs in self._curves.items()},
+            "bests": {name: best.state() for name, best in self.bests.items()},
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        self.epoch, self.diverged = state["epoch"], state["diverged"]
+        self._curves = {name: list(epochs) for name, epochs in state["curves"].items()}
+        for name, best in self.bests.items():
+            best.restore(state["bests"][name])
+
     def curves(self) -> list[dict[str, list[float]]]:
         """Every curve of every run, a value per epoch."""
         whole = {name: torch.stack(epochs, dim=1).tolist() for name, epochs in self._curves.items()}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanbefair.data import Task
 from kanbefair.models import Network
+from kanbefair.training.checkpoint import Checkpoint
 from kanbefair.training.continual import streams
 from kanbefair.training.continual.grid_update import update_grids
 from kanbefair.training.continual.knots import knot_use, overlap
@@ -36,6 +37,7 @@ def train(
     *,
     device: str | torch.device = "cpu",
     on_epoch: Callable[[], None] = lambda: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Train runs that share a stack key over their stream, and return their records, in order.
 
@@ -44,6 +46,7 @@ def train(
         task: the dataset that the stream is cut from.
         device: where to train.
         on_epoch: called after every epoch.
+        checkpoint: not used, as a strategy of one's own may know more than can be kept: a stream begins anew.
 
     A record holds the spec, R of the test part as `test_1_2` (after task 1, on task 2) and so on, the `metrics.summary` of R of
     the validation and of the test part as `valid_average` and so on, the mean `overlap` of the knots that two tasks use, and,
