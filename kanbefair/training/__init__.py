@@ -1,6 +1,6 @@
 """Training: what decides the record of a run. `train` gives every kind of run to its own loop.
 
-Read randomness, losses, step, optimizers, stack, evaluation, history, fit, then continual.
+Read randomness, losses, step, optimizers, stack, evaluation, history, outcome, checkpoint, fit, then continual.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ def loop_of(spec: RunSpec) -> Callable[..., list[dict]]:
 def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]:
     """Train runs that share a stack key, each kind by its own loop, and return their records, in order.
 
-    `options` are those of the loop: all take `device` and `on_epoch` (see `fit.train`). Raises `InputError` if `specs`
-    are not a list of runs, do not share a stack or do not fit the task.
+    `options` are those of the loop: all take `device`, `on_epoch` and `checkpoint` (see `fit.train`). Raises `InputError` if
+    `specs` are not a list of runs, do not share a stack or do not fit the task.
     """
     return loop_of(at_least_one(specs)[0])(specs, task, **options)
 

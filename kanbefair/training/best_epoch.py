@@ -45,6 +45,16 @@ class Best:
             for live, kept in zip(self.live, self.kept, strict=True):
                 torch.where(better.to(live.device).view(-1, *[1] * (live.dim() - 1)), live, kept, out=kept)
 
+    def state(self) -> dict[str, object]:
+        """What was seen so far."""
+        return {"epoch": self.epoch, "metric": self.metric, "loss": self.loss, "kept": self.kept}
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        self.epoch, self.metric, self.loss = state["epoch"], state["metric"], state["loss"]
+        for kept, values in zip(self.kept, state["kept"], strict=True):
+            kept.copy_(values)
+
     @contextmanager
     def restored(self) -> Iterator[None]:
         """Within this context the network is again what it was after each run's best epoch."""

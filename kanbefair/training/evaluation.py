@@ -1,5 +1,7 @@
 """Metrics of a stack of networks on a part of the data."""
 
+import math
+
 import numpy
 import torch
 from torch import Tensor
@@ -16,7 +18,12 @@ a stack of 64 runs then stays in the cache."""
 @torch.no_grad()
 def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, Tensor]:
     """Metrics (S,) of each run on a part: accuracy in percent ("metric") and cross entropy ("loss"), or mean absolute
-    ("metric") and root mean square error ("rmse"). `block` rows are evaluated at once."""
+    ("metric") and root mean square error ("rmse"). `block` rows are evaluated at once.
+
+    A run that answers NaN to a row has no metrics: they are NaN. So are they where it answers infinity, which stands for no
+    class and no number. An answer of −inf for a class is one, the probability 0. Where answers are finite and only a loss
+    overflows, that loss is infinite and the rest is as it is.
+    """
     x, y = task.part(part)
     network.eval()
     total = torch.zeros(2, network.runs, dtype=torch.float64, device=x.device)
@@ -30,6 +37,8 @@ def evaluate(network: Network, task: Task, part: str, block: int) -> dict[str, T
             total[0] += error.abs().sum(-1, dtype=torch.float64) / logits.shape[-1]
             total[1] += error.square().sum(-1, dtype=torch.float64) / logits.shape[-1]
     first, second = (total / len(x)).cpu()
+    answered = ~second.isnan() if task.metric == "accuracy" else first.isfinite()
+    first, second = (values.masked_fill(~answered, math.nan) for values in (first, second))
     if task.metric == "accuracy":
         return {"metric": 100 * first, "loss": second}
     return {"metric": first, "rmse": torch.from_numpy(numpy.sqrt(second.numpy()))}

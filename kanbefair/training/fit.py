@@ -10,10 +10,11 @@ from torch import Tensor
 from kanbefair.data import Task
 from kanbefair.models import Network
 from kanbefair.specs import RunSpec
+from kanbefair.training.checkpoint import Checkpoint
 from kanbefair.training.evaluation import evaluate, evaluation_block
 from kanbefair.training.history import History, best_epochs
 from kanbefair.training.optimizers import make_optimizer
-from kanbefair.training.outcome import DIVERGED, DONE
+from kanbefair.training.outcome import FIGURE, constant_answer, outcome
 from kanbefair.training.randomness import RandomStream
 from kanbefair.training.records import common_fields
 from kanbefair.training.stack import TrainingStack, stacked
@@ -29,6 +30,7 @@ def train(
     train_curve: bool = False,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
 
@@ -39,14 +41,20 @@ def train(
         evaluation_rows: rows that are evaluated at once (default: as many as fit the cache).
         train_curve: evaluate the training part after every epoch, as the paper's program does. Otherwise only the states
             that a protocol reports are evaluated on it: the last, and the best one. Their figures are the same.
-        on_epoch: called after every epoch.
+        on_epoch: called after every epoch, and at once for each that a checkpoint holds.
         on_end: shown the trained network.
+        checkpoint: keeps what there is every few minutes, and says what was kept before. Whoever gives it deletes it when the
+            records are safe. They are, but for seconds, the same to the bit as without.
 
     A record holds the spec, the counts, the metric of each part at the `last` epoch, at the epoch that is best on validation
     (`selected`, under `fair`) and at the one that is best on the test part (`best`), the whole curves, the run's share of the
     stack's seconds in training (`train_seconds`) and in all (`run_seconds`), and versions. `batch_loss` is the mean loss of an
-    epoch's batches. From the epoch on in which its loss is not finite, a run counts as diverged: `diverged` is that epoch, and
-    its metrics are NaN.
+    epoch's batches. From the epoch on in which its loss is not finite, or its answers are none, a run counts as diverged:
+    `diverged` is that epoch, and its metrics are NaN (`history.History`, `evaluation.evaluate`).
+
+    `outcome` is "diverged", or "at chance" if the run is no better than a constant answer, in accuracy or in root mean square
+    error, neither on the training nor on the test part, at the epoch that the protocol reports (`selected` under `fair`, `best`
+    under `published`), else "done" (`outcome.outcome`).
 
     Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
     """
@@ -59,15 +67,25 @@ def train(
     state = [] if train_curve else [values.detach() for values in stack.network.state_dict().values()]
     bests, reported = best_epochs(task.parts, len(specs), state)
     history = History(len(specs), bests)
-    training = 0.0
+    training, before = 0.0, 0.0
     begun = time.perf_counter()
-    for _ in range(specs[0].epochs):
+    kept = checkpoint.read() if checkpoint else None
+    if kept:
+        stack.restore(kept["stack"])
+        history.restore(kept["history"])
+        training, before = kept["train_seconds"], kept["run_seconds"]
+        for _ in range(history.epoch):
+            on_epoch()
+    for _ in range(history.epoch, specs[0].epochs):
         start = time.perf_counter()
         losses = stack.epoch()
         training += time.perf_counter() - start
         history.see({"batch_loss": losses} | _figures(stack, watched, block))
         for stream in streams.values():
             stream.after_evaluation()
+        if checkpoint and checkpoint.due():
+            seconds = {"train_seconds": training, "run_seconds": before + time.perf_counter() - begun}
+            checkpoint.write({"stack": stack.state(), "history": history.state()} | seconds)
         on_epoch()
     on_train = {}
     if not train_curve:
@@ -75,11 +93,19 @@ def train(
         with bests[reported].restored():
             on_train[reported] = _figures(stack, ["train"], block)
     on_end(stack.network)
-    whole = time.perf_counter() - begun
+    whole = before + time.perf_counter() - begun
     share = {"train_seconds": training / len(specs), "run_seconds": whole / len(specs)}
     common = [common_fields(stack.network, run, task, device) | share for run in range(len(specs))]
+    chance = {part: constant_answer(task, part).expand(len(specs)).tolist() for part in ("train", "test")}
     curves = history.curves()
-    return [_record(spec, run, history, curves[run], on_train) | common[run] for run, spec in enumerate(specs)]
+    records = []
+    for run, spec in enumerate(specs):
+        figures = _run_figures(run, history, curves[run], on_train)
+        diverged = history.diverged_at(run)
+        compared = [(figures[f"{part}_{FIGURE[task.metric]}_{reported}"], values[run]) for part, values in chance.items()]
+        happened = {"outcome": outcome(task.metric, diverged is not None, compared), "diverged": diverged}
+        records.append(spec.as_dict() | {"key": spec.key} | happened | figures | common[run])
+    return records
 
 
 def _figures(stack: TrainingStack, parts: Sequence[str], block: int) -> dict[str, Tensor]:
@@ -89,28 +115,19 @@ def _figures(stack: TrainingStack, parts: Sequence[str], block: int) -> dict[str
     }
 
 
-def _record(
-    spec: RunSpec,
-    run: int,
-    history: History,
-    curves: dict[str, list[float]],
-    on_train: dict[str, dict[str, Tensor]],
-) -> dict:
-    """What is kept of run number `run`; `on_train` are the training part's figures at some of the reported epochs."""
-    diverged = float(history.diverged[run])
-    record = spec.as_dict() | {
-        "key": spec.key,
-        "outcome": DONE if math.isinf(diverged) else DIVERGED,
-        "diverged": None if math.isinf(diverged) else int(diverged),
-    }
+def _run_figures(
+    run: int, history: History, curves: dict[str, list[float]], on_train: dict[str, dict[str, Tensor]]
+) -> dict[str, object]:
+    """What a record holds of the figures of run number `run`; `on_train` are the training part's at some of the epochs."""
+    figures: dict[str, object] = {}
     moments = history.moments(run)
     for moment, epoch in moments.items():
         if moment != "last":
-            record[f"epoch_{moment}"] = epoch or None
+            figures[f"epoch_{moment}"] = epoch or None
         for name, curve in curves.items():
-            record[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
-    record["curves"] = curves
+            figures[f"{name}_{moment}"] = curve[epoch - 1] if epoch else math.nan
+    figures["curves"] = curves
     for moment, found in on_train.items():
         for name, values in found.items():
-            record[f"{name}_{moment}"] = float(values[run]) if moments[moment] else math.nan
-    return record
+            figures[f"{name}_{moment}"] = float(values[run]) if moments[moment] else math.nan
+    return figures

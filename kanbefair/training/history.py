@@ -8,12 +8,16 @@ from torch import Tensor
 
 from kanbefair.training.best_epoch import Best
 
+HELD_OUT = ("valid", "test")
+"""The parts that are evaluated after every epoch."""
+
 
 class History:
     """The figures (S,) of every epoch so far.
 
-    A run counts as diverged from the epoch on in which the loss of its batches is not finite: from then on all its
-    figures are NaN.
+    A run counts as diverged from the epoch on in which the loss of its batches is not finite, or in which it has no metric on
+    a part that is held out, as its last step may have been one too many: from then on all its figures are NaN. The training
+    part has no say in this, as it is not evaluated after every epoch (`fit.train`).
     """
 
     def __init__(self, runs: int, bests: dict[str, Best]):
@@ -25,8 +29,11 @@ class History:
     def see(self, found: dict[str, Tensor]) -> None:
         """Take in the figures of the next epoch: "batch_loss" and "<part>_<metric>"."""
         self.epoch += 1
-        finite = found["batch_loss"].isfinite()
-        self.diverged = torch.where(finite, self.diverged, self.diverged.clamp(max=self.epoch))
+        lost = ~found["batch_loss"].isfinite()
+        for part in HELD_OUT:
+            if f"{part}_metric" in found:
+                lost |= found[f"{part}_metric"].isnan()
+        self.diverged = torch.where(lost, self.diverged.clamp(max=self.epoch), self.diverged)
         gone = self.diverged <= self.epoch
         found = {name: values.double().masked_fill(gone, math.nan) for name, values in found.items()}
         for name, values in found.items():
@@ -34,14 +41,35 @@ class History:
         for best in self.bests.values():
             best.see(self.epoch, found)
 
+    def state(self) -> dict[str, object]:
+        """What was seen so far."""
+        return {
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            "curves": {name: torch.stack(epochs) for name, epochs in self._curves.items()},
+            "bests": {name: best.state() for name, best in self.bests.items()},
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        self.epoch, self.diverged = state["epoch"], state["diverged"]
+        self._curves = {name: list(epochs) for name, epochs in state["curves"].items()}
+        for name, best in self.bests.items():
+            best.restore(state["bests"][name])
+
     def curves(self) -> list[dict[str, list[float]]]:
         """Every curve of every run, a value per epoch."""
         whole = {name: torch.stack(epochs, dim=1).tolist() for name, epochs in self._curves.items()}
         return [{name: runs[run] for name, runs in whole.items()} for run in range(len(self.diverged))]
 
+    def diverged_at(self, run: int) -> int | None:
+        """The epoch from which on a run has diverged, None if it has not."""
+        epoch = float(self.diverged[run])
+        return None if math.isinf(epoch) else int(epoch)
+
     def moments(self, run: int) -> dict[str, int]:
         """The epochs that a record reports of a run: `last` and the best ones; 0 where there is none."""
-        last = self.epoch if math.isinf(self.diverged[run]) else 0
+        last = self.epoch if self.diverged_at(run) is None else 0
         return {"last": last} | {name: int(best.epoch[run]) for name, best in self.bests.items()}
 
 

@@ -13,6 +13,7 @@ from kanbefair.models import Network
 from kanbefair.models.spline_layers import KANLinear, SplineActivation, spline_inputs
 from kanbefair.specs import RunSpec
 from kanbefair.training import fit
+from kanbefair.training.checkpoint import Checkpoint, one_by_one
 from kanbefair.values import whole
 
 MOST_POINTS = 100_000
@@ -83,14 +84,16 @@ def train(
     *,
     device: str | torch.device = "cpu",
     on_epoch: Callable[[], None] = lambda: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """As `fit.train`, one run at a time; the record's `curves` also hold the network's `activations` on the train
     part."""
-    records = []
-    for spec in specs:
+
+    def train_one(spec: DrawnSpec, own: Checkpoint | None) -> dict:
         kept: list[Network] = []
-        (record,) = fit.train([spec], task, device=device, on_epoch=on_epoch, on_end=kept.append)
+        (record,) = fit.train([spec], task, device=device, on_epoch=on_epoch, on_end=kept.append, checkpoint=own)
         x = task.inputs(task.x_train[:1000]).to(device)
         record["curves"]["activations"] = activations(kept[0], x, shown=spec.shown, points=spec.points)
-        records.append(record)
-    return records
+        return record
+
+    return one_by_one(train_one, specs, checkpoint)

@@ -47,6 +47,13 @@ class StackOptimizer:
         """Change the parameters by what the gradients say."""
         raise NotImplementedError
 
+    def state_dict(self) -> dict[str, object]:
+        """What the optimiser knows of the steps before, beside the parameters."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from what `state_dict` gave."""
+
 
 class StackSGD(StackOptimizer):
     """Plain gradient descent."""
@@ -81,6 +88,14 @@ class StackAdam(StackOptimizer):
         self.square.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
         size = self.square.sqrt().div_((1 - beta2**self.steps) ** 0.5).add_(ADAM_EPSILON)
         self.values.sub_(torch.div(self.mean, size, out=size).mul_(self.lr).div_(1 - beta1**self.steps))
+
+    def state_dict(self) -> dict[str, object]:
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        self.mean.copy_(state["mean"])
+        self.square.copy_(state["square"])
+        self.steps = state["steps"].to(self.mean.device) if isinstance(self.steps, Tensor) else state["steps"]
 
 
 Optimizer = StackOptimizer | torch.optim.LBFGS

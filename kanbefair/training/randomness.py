@@ -42,3 +42,11 @@ class RandomStream:
         if self.published:
             for _ in range(3):
                 _draw(self.batches)
+
+    def state(self) -> Tensor:
+        """Where the stream of batches is."""
+        return self.batches.get_state()
+
+    def restore(self, state: Tensor) -> None:
+        """Go on from what `state` gave. Initial values have been drawn by then."""
+        self.batches.set_state(state)

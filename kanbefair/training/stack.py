@@ -11,6 +11,7 @@ from kanbefair.data import Task
 from kanbefair.errors import InputError
 from kanbefair.models import build
 from kanbefair.specs import RunSpec, at_least_one
+from kanbefair.training.checkpoint import Checkpoint, one_by_one
 from kanbefair.training.optimizers import Optimizer
 from kanbefair.training.step import Step
 
@@ -38,11 +39,11 @@ def stacked(loop: Callable[..., list[dict]]) -> Callable[..., list[dict]]:
     """Check the stack before a loop trains it, and let runs of LBFGS, which searches for all together, train one by one."""
 
     @wraps(loop)
-    def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]:
+    def train(specs: Sequence[RunSpec], task: Task, *, checkpoint: Checkpoint | None = None, **options: object) -> list[dict]:
         check_stack(specs, task)
         if specs[0].optimizer == "lbfgs":
-            return [record for spec in specs for record in loop([spec], task, **options)]
-        return loop(specs, task, **options)
+            return one_by_one(lambda spec, own: loop([spec], task, checkpoint=own, **options)[0], specs, checkpoint)
+        return loop(specs, task, checkpoint=checkpoint, **options)
 
     return train
 
@@ -69,6 +70,23 @@ class TrainingStack:
     def train_with(self, optimizer: Optimizer) -> None:
         """Take steps with `optimizer` from now on; to be called before the first epoch."""
         self.step = Step(self.network, optimizer, self.task, self.loss)
+
+    def state(self) -> dict[str, object]:
+        """The parameters and buffers, what the optimiser knows, and where the runs' orders are, after an epoch."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.step.optimizer.state_dict(),
+            "orders": [order.state() for order in dict.fromkeys(self.orders)],
+        }
+
+    @torch.no_grad()
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        for name, values in self.network.state_dict().items():
+            values.copy_(state["network"][name])
+        self.step.optimizer.load_state_dict(state["optimizer"])
+        for order, own in zip(dict.fromkeys(self.orders), state["orders"], strict=True):
+            order.restore(own)
 
     def epoch(self) -> Tensor:
         """One pass over the training rows, each run in its own order (runs may share one).

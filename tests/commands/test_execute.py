@@ -13,7 +13,7 @@ import pytest
 from nbformat import v4
 
 from kanbefair import execute
-from kanbefair.errors import INTERRUPTED
+from kanbefair.errors import INTERRUPTED, InputError
 from kanbefair.folders import PROJECT
 from kanbefair.report.notebook import PARAMETERS
 from kanbefair.report.tables import TRAINED, Outputs

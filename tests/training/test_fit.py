@@ -109,6 +109,46 @@ def test_a_run_that_diverges_at_once_has_no_best_epoch(toy):
     assert math.isnan(record["test_metric_best"])
 
 
+LAST_STEP = [
+    ("classes", {"optimizer": "sgd", "lr": 10.0, "activation": "polynomial3"}),
+    ("classes", {"optimizer": "adam", "lr": 1e30}),
+    ("numbers", {"optimizer": "sgd", "lr": 1e38}),
+    ("numbers", {"optimizer": "adam", "lr": 1e30, "batch_norm": True}),
+    ("numbers", {"optimizer": "adam", "lr": 1e30, "model": "KAN"}),
+    ("text", {"optimizer": "adam", "lr": 1e30}),
+]
+"""Runs whose network answers NaN after an epoch of one batch, the loss of which was still finite."""
+
+
+@pytest.mark.parametrize("train_curve", [False, True])
+@pytest.mark.parametrize("protocol", ["fair", "published"])
+@pytest.mark.parametrize(("kind", "fields"), LAST_STEP)
+def test_an_epoch_whose_last_step_is_one_too_many_counts_as_diverged(toy, kind, fields, protocol, train_curve):
+    task = toy(kind, protocol)
+    run = spec(**fields, protocol=protocol, batch_size=200, epochs=9)
+    neighbour = replace(run, lr=1e-2)
+    lost, fine = fit.train([run, neighbour], task, train_curve=train_curve)
+    epoch = lost["diverged"]
+    (before,) = fit.train([replace(run, epochs=epoch)], task, train_curve=train_curve)
+    assert before["diverged"] == epoch, "what comes later decides"
+    for name, curve in lost["curves"].items():
+        gone = [math.isnan(value) for value in curve]
+        assert gone[epoch - 1 :] == [True] * (10 - epoch), name
+        assert not any(gone[: epoch - 1]) or name.startswith("train"), name
+    for moment in MOMENTS:
+        if moment != "last":
+            assert (lost[f"epoch_{moment}"] or 0) < epoch
+        assert math.isnan(lost[f"test_metric_{moment}"]) == (moment == "last" or lost[f"epoch_{moment}"] is None)
+    assert fine["diverged"] is None and fine["curves"] == fit.train([neighbour], task, train_curve=train_curve)[0]["curves"]
+
+
+def test_the_last_epoch_of_a_run_may_be_the_one_that_diverges(toy):
+    (record,) = fit.train([spec(lr=1e30, batch_size=200, epochs=1)], toy("classes"))
+    assert record["diverged"] == 1 and record["outcome"] == "diverged"
+    figures = [value for name, value in record.items() if "_metric_" in name]
+    assert len(figures) == 8 and all(map(math.isnan, figures))
+
+
 # ----- what a record holds
 
 

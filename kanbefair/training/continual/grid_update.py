@@ -11,7 +11,10 @@ from kanbefair.models.spline_layers import SPLINE_LAYERS
 def update_grids(network: Network, x: Tensor) -> None:
     """Lay the grid of every spline layer over the range of its inputs at the rows x, and fit the splines to their
     former values there (least squares, minimum norm): pykan's grid update with a uniform grid, one range for all its
-    inputs."""
+    inputs.
+
+    A run whose inputs are not finite, as it has diverged, gets what it gets; the others do not depend on it.
+    """
     x = x.expand(network.runs, *x.shape[-2:])
     for module in network.layers:
         if isinstance(module, SPLINE_LAYERS):
@@ -23,5 +26,5 @@ def update_grids(network: Network, x: Tensor) -> None:
             module.grid.high.copy_((high + margin).reshape(-1, 1, 1))
             module.grid.same = False
             after = module.grid.table(x).transpose(1, 2).double()
-            module.coefficients.copy_((torch.linalg.pinv(after) @ before).reshape(module.coefficients.shape))
+            module.coefficients.copy_((torch.linalg.pinv(after.nan_to_num()) @ before).reshape(module.coefficients.shape))
         x = module(x)

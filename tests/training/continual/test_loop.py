@@ -1,12 +1,14 @@
 """The loop over a stream: its stacks, its optimisers, its records."""
 
 import math
+from dataclasses import replace
 
 import numpy
 import pytest
 
 from kanbefair import sweep, training
 from kanbefair.data import load
+from kanbefair.data.task import PARTS
 from kanbefair.training.continual.loop import train
 from kanbefair.training.continual.spec import ContinualSpec
 
@@ -34,6 +36,30 @@ def test_a_diverged_run_is_recorded_and_harms_no_neighbour(digits, spec):
     kind = {"model": "MLP", "activation": "square_relu", "widths": (16, 16, 16)}
     fine, broken = train([spec(**kind), spec(**kind, lr=1e6)], digits)
     assert math.isnan(broken["test_average"]) and fine["test_average"] > 0
+
+
+@pytest.mark.parametrize("network", [{}, {"batch_norm": True}, KAN])
+def test_answers_of_nan_after_a_task_have_no_accuracy(digits, network, spec, matrix):
+    """The only step of the first task makes them so; its batch had a finite loss."""
+    fine, lost = train([spec(**network, epochs=1, batch_size=500, lr=lr) for lr in (1e-2, 1e30)], digits)
+    assert numpy.isnan(matrix(lost)).all() and lost["outcome"] == "diverged"
+    assert all(
+        math.isnan(lost[f"{part}_{name}"]) for part in ("valid", "test") for name in ("average", "learned", "forgetting")
+    )
+    assert not numpy.isnan(matrix(fine)).any() and fine["outcome"] != "diverged"
+
+
+def test_a_stream_of_which_no_task_is_learned_is_at_chance(digits, spec):
+    """Without inputs the network can only answer a constant: half of two classes, and the mean of a peak."""
+    blind = replace(digits, **{f"x_{part}": digits.part(part)[0] * 0 for part in PARTS})
+    assert [train([spec()], task)[0]["outcome"] for task in (digits, blind)] == ["done", "at chance"]
+    peaks = load("Peaks_1d")
+    kind = {"dataset": "Peaks_1d", "stream": "peaks", "groups": None, "epochs": 40}
+    blind = [replace(own, **{f"x_{part}": own.part(part)[0] * 0 for part in PARTS}) for own in spec(**kind).tasks_of(peaks)]
+    assert train([spec(**kind)], peaks)[0]["outcome"] == "done"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ContinualSpec, "tasks_of", lambda own, task: blind)
+        assert train([spec(**kind)], peaks)[0]["outcome"] == "at chance"
 
 
 def test_a_second_sweep_trains_nothing_and_the_table_is_tidy(tmp_path, digits, monkeypatch, spec):
