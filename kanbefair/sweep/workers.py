@@ -24,7 +24,10 @@ from kanbefair.sweep.identity import Identity, identify
 from kanbefair.sweep.pool import carry_out, in_words
 from kanbefair.sweep.stacks import forget, plan, stack_task, task_of, too_large
 from kanbefair.sweep.store import Found, Row, Store, row_of, table_of
+from kanbefair.training.checkpoint import SUFFIX, Checkpoint, begun
 
+CHECKPOINTS = "checkpoints"
+"""The folder within a store for what stacks in training keep of themselves (`training.checkpoint`)."""
 WORKERS_PER_CORE = 16
 """More processes than that are taken for a mistake."""
 
@@ -61,9 +64,13 @@ def _train(job: Job) -> None:
         with open(job.progress, "ab") as file:
             file.write(b"." * len(specs))
 
-    records = training.train(specs, stack_task(specs, job.data_dir), device=job.device, on_epoch=count)
+    names = [identity.record for identity in job.stack]
+    checkpoint = Checkpoint(store.folder / CHECKPOINTS / f"{names[0]}{SUFFIX}", names, device=job.device)
+    task = stack_task(specs, job.data_dir)
+    records = training.train(specs, task, device=job.device, on_epoch=count, checkpoint=checkpoint)
     for identity, record in zip(job.stack, records, strict=True):
         store.write(identity, record)
+    checkpoint.delete()
 
 
 def run(
@@ -147,39 +154,60 @@ def _train_all(
     fail: Callable[[Identity, str], None],
     bar: tqdm,
 ) -> None:
-    """Train runs stack by stack, those that fit into memory only alone after all others. `fail` is told of what fails."""
+    """Train runs stack by stack. `fail` is told of what fails."""
     compiled.prepare()
-    by_key = {own.spec.key: own for own in missing}
-    specs = [own.spec for own in missing]
-    free = memory.at_hand()
-    never = too_large(specs, data_dir, free)
-    for key, why in never.items():
-        fail(by_key[key], why)
-    alone = too_large(specs, data_dir, free / workers).keys() - never.keys()
-    together = [spec for spec in specs if spec.key not in alone and spec.key not in never]
     with tempfile.TemporaryDirectory(prefix="kanbefair-") as told:
         file = Path(told, "progress")
         file.touch()
 
-        def jobs(stacks: Sequence[Sequence[RunSpec]]) -> list[Job]:
-            own = [[by_key[spec.key] for spec in stack] for stack in stacks]
-            return [
-                Job(stack, str(store.folder), data_dir, device, registered.entries(one.spec for one in stack), str(file))
-                for stack in own
-            ]
+        def job(stack: list[Identity]) -> Job:
+            own = registered.entries(one.spec for one in stack)
+            return Job(stack, str(store.folder), data_dir, device, own, str(file))
 
         def fail_all(job: Job, why: str) -> None:
             for own in job.stack:
                 fail(own, why)
 
-        rounds = [
-            (plan(together, data_dir, workers, memory=free / workers), workers),
-            (plan([spec for spec in specs if spec.key in alone], data_dir, memory=free), 1),
-        ]
-        for stacks, processes in rounds:
+        for stacks, processes in _rounds(missing, store, data_dir, workers, fail):
             execute = _in_process if min(processes, len(stacks)) == 1 else carry_out
-            for _ in execute(_train, jobs(stacks), processes, fail_all):
+            for _ in execute(_train, [job(stack) for stack in stacks], processes, fail_all):
                 bar.update(file.stat().st_size - bar.n)
+
+
+def _rounds(
+    missing: Sequence[Identity], store: Store, data_dir: str, workers: int, fail: Callable[[Identity, str], None]
+) -> list[tuple[list[list[Identity]], int]]:
+    """Stacks and the number of processes to train them on: first those that fit into memory beside others, those that were
+    begun before all, then those that fit only alone. `fail` is told of runs that do not fit at all."""
+    waiting = {own.spec.key: own for own in missing}
+    free = memory.at_hand()
+    for key, why in too_large([own.spec for own in missing], data_dir, free).items():
+        fail(waiting.pop(key), why)
+    large = too_large([own.spec for own in waiting.values()], data_dir, free / workers)
+    alone = [waiting.pop(key).spec for key in large]
+    begun_before = _begun(waiting, store)
+    for stack in begun_before:
+        for own in stack:
+            del waiting[own.spec.key]
+
+    def planned(specs: Sequence[RunSpec], processes: int) -> list[list[Identity]]:
+        of = {own.spec.key: own for own in missing}
+        return [[of[spec.key] for spec in stack] for stack in plan(specs, data_dir, processes, memory=free / processes)]
+
+    rest = planned([own.spec for own in waiting.values()], workers)
+    return [([*begun_before, *rest], workers), (planned(alone, 1), 1)]
+
+
+def _begun(waiting: dict[str, Identity], store: Store) -> list[list[Identity]]:
+    """The stacks of which there is a checkpoint and every run still waits. Of finished runs the checkpoint is deleted."""
+    by_record = {own.record: own for own in waiting.values()}
+    found = []
+    for path, names in begun(store.folder / CHECKPOINTS):
+        if all(name in by_record for name in names):
+            found.append([by_record.pop(name) for name in names])
+        elif any(os.path.exists(store.path(name)) for name in names):
+            path.unlink(missing_ok=True)
+    return found
 
 
 def _bar(total: int, label: str, show: bool) -> tqdm:
