@@ -16,6 +16,8 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from kanbefair.models import library
 
@@ -58,9 +60,21 @@ def plain() -> Iterator[None]:
         _turned_off = before
 
 
+def watched() -> bool:
+    """Whether more than values and gradients is asked for: within `torch.compile` and `torch.export`, a transform of
+    `torch.func`, forward mode, a dispatch mode."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or forward_ad._current_level >= 0
+    )
+
+
 def usable_on(x: Tensor) -> bool:
-    """Whether there are operators for tensors like x: on the CPU, float32 or float64."""
-    return not _turned_off and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _load()
+    """Whether there are operators for tensors like x, on the CPU, float32 or float64, where nothing is `watched`."""
+    known = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and type(x) in (Tensor, Parameter)
+    return not _turned_off and not watched() and known and _load()
 
 
 def form(device: torch.device) -> str:

@@ -86,6 +86,7 @@ void SplineActivation<T>::backward(const T* gy, T* gx, T* gcoefficients) const {
       const std::int64_t units = std::min(UNITS, s.inputs - f0), first = (run * s.inputs + f0) * s.bases();
       load_units(s, coefficients + first, units, rows_of_table, tables.get());
       std::memset((void*)gtables.get(), 0, UNITS * rows_of_table * sizeof(T));
+      T sums[UNITS] = {};
       for (std::int64_t b0 = 0; b0 < s.rows; b0 += ROWS_FORWARD) {
         const std::int64_t rows = std::min(ROWS_FORWARD, s.rows - b0), at = b0 * s.inputs + f0;
         const std::int64_t own = run * s.rows * s.inputs + at, at_x = s.shared ? at : own;
@@ -93,10 +94,13 @@ void SplineActivation<T>::backward(const T* gy, T* gx, T* gcoefficients) const {
         block.evaluate(count, s, low[run], high[run]);
         by_order[s.order - 1](block.points, rows, units, s.inputs, rows_of_table, tables.get(), gy + own,
                               gx ? gx + at_x : nullptr, gtables.get());
+        for (std::int64_t b = 0; b < rows; ++b)
+          for (std::int64_t f = 0; f < units; ++f) sums[f] += gy[own + b * s.inputs + f];
       }
-      for (std::int64_t f = 0; f < units; ++f)
+      for (std::int64_t f = 0; f < units; ++f)  // NaN anywhere is NaN everywhere, as in layer.h `spread_nan`
         for (int g = 0; g < s.bases(); ++g)
-          gcoefficients[first + f * s.bases() + g] = gtables[f * rows_of_table + s.order + g];
+          gcoefficients[first + f * s.bases() + g] =
+              sums[f] == sums[f] ? gtables[f * rows_of_table + s.order + g] : sums[f];
     }
 }
 
