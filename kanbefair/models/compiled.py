@@ -3,6 +3,7 @@
 The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's
 shape and the values alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is
 shared. Where they cannot be built (`library`), `prepare()` is False after one notice, and the layers take their plain form.
+So they do where more than values and gradients is asked for (`watched`); gradients of gradients, too, are of the plain form.
 
 Environment: KANBEFAIR_FUSED=0 turns the operators off; the library is kept in KANBEFAIR_CACHE, else
 XDG_CACHE_HOME/kanbefair, else ~/.cache/kanbefair.
