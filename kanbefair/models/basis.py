@@ -57,8 +57,8 @@ def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, orde
     u = (x - low) * (grid / (high - low)) + order
     outside = (u < 0) | (u >= grid + 2 * order)
     u = u.masked_fill(outside, 0)
-    interval = u.detach().floor()
-    return interval.nan_to_num(0).long(), u - interval, outside
+    interval = u.detach().floor().nan_to_num_(0)
+    return interval.long(), u - interval, outside
 
 
 def local_basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor]:

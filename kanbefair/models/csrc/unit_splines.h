@@ -47,6 +47,14 @@ void activation_backward(const Points<T>& points, std::int64_t rows, std::int64_
     }
 }
 
+// A unit's upstream gradient (rows, `s.inputs` apart) that is NaN makes that of all its coefficients NaN, as in layer.h
+template <class T>
+void spread_nan(const Shape& s, const T* gy, T* gcoefficients) {
+  T sum = 0;
+  for (std::int64_t b = 0; b < s.rows; ++b) sum += gy[b * s.inputs];
+  if (sum != sum) std::fill_n(gcoefficients, s.bases(), sum);
+}
+
 template <class T>
 void SplineActivation<T>::forward(T* y) const {
   const Shape& s = shape;
@@ -86,7 +94,6 @@ void SplineActivation<T>::backward(const T* gy, T* gx, T* gcoefficients) const {
       const std::int64_t units = std::min(UNITS, s.inputs - f0), first = (run * s.inputs + f0) * s.bases();
       load_units(s, coefficients + first, units, rows_of_table, tables.get());
       std::memset((void*)gtables.get(), 0, UNITS * rows_of_table * sizeof(T));
-      T sums[UNITS] = {};
       for (std::int64_t b0 = 0; b0 < s.rows; b0 += ROWS_FORWARD) {
         const std::int64_t rows = std::min(ROWS_FORWARD, s.rows - b0), at = b0 * s.inputs + f0;
         const std::int64_t own = run * s.rows * s.inputs + at, at_x = s.shared ? at : own;
@@ -94,13 +101,14 @@ void SplineActivation<T>::backward(const T* gy, T* gx, T* gcoefficients) const {
         block.evaluate(count, s, low[run], high[run]);
         by_order[s.order - 1](block.points, rows, units, s.inputs, rows_of_table, tables.get(), gy + own,
                               gx ? gx + at_x : nullptr, gtables.get());
-        for (std::int64_t b = 0; b < rows; ++b)
-          for (std::int64_t f = 0; f < units; ++f) sums[f] += gy[own + b * s.inputs + f];
       }
-      for (std::int64_t f = 0; f < units; ++f)  // NaN anywhere is NaN everywhere, as in layer.h `spread_nan`
-        for (int g = 0; g < s.bases(); ++g)
-          gcoefficients[first + f * s.bases() + g] =
-              sums[f] == sums[f] ? gtables[f * rows_of_table + s.order + g] : sums[f];
+      for (std::int64_t f = 0; f < units; ++f) {
+        const T* gtable = gtables.get() + f * rows_of_table + s.order;
+        T* to = gcoefficients + first + f * s.bases();
+        T sum = 0;
+        for (int g = 0; g < s.bases(); ++g) sum += to[g] = gtable[g];
+        if (sum != sum) spread_nan(s, gy + run * s.rows * s.inputs + f0 + f, to);
+      }
     }
 }
 
