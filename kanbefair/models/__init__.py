@@ -1,6 +1,6 @@
 """The networks of the comparison: bases, layers, one file per family, how they count, and the size that meets a budget.
 
-Read basis, layers, spline_layers, counting, networks, then the families: kan, mlp, spline_mlp, lookup_table.
+Read basis, layers, plain_splines, spline_layers, counting, networks, then the families: kan, mlp, spline_mlp, lookup_table.
 """
 
 from kanbefair.models import kan, lookup_table, mlp, spline_mlp

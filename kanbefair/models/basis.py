@@ -12,9 +12,11 @@ import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor
 
+from kanbefair.models.compiled import watched
+
 
 @cache
-def _polynomials(order: int) -> Tensor:
+def _polynomials(order: int) -> tuple[tuple[float, ...], ...]:
     pieces = [Polynomial([1.0])]
     for k in range(1, order + 1):
         zero = Polynomial([0.0])
@@ -25,43 +27,54 @@ def _polynomials(order: int) -> Tensor:
     table = numpy.zeros((order + 1, order + 1))
     for r, piece in enumerate(pieces):
         table[: len(piece.coef), r] = piece.coef
-    return torch.from_numpy(table)
+    return tuple(map(tuple, table.tolist()))
 
 
-@cache
+@torch.compiler.assume_constant_result
+def _constants(order: int) -> tuple[tuple[float, ...], ...]:
+    return _polynomials(order)
+
+
+def _matrix(order: int, dtype: torch.dtype, device: torch.device | None) -> Tensor:
+    return torch.tensor(_constants(order), dtype=dtype, device=device)
+
+
+_kept_matrix = cache(_matrix)
+
+
 def blending_matrix(order: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Tensor:
     """Coefficients (order+1, order+1) of the non-zero bases within an interval: entry [p, r] multiplies t^p in the
     r-th basis from the left (the Cox–de Boor recursion, multiplied out once)."""
-    return _polynomials(order).to(device, dtype)
+    return _matrix(order, dtype, device) if watched() else _kept_matrix(order, dtype, device)
 
 
 def locate(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where x lies in the extended grid.
 
-    Returns the interval number (int64, 0 … G+2K−1), the fraction within the interval, and whether x lies in the extended
-    grid at all; each of x's shape. `low` and `high` broadcast with x. NaN lies outside.
+    Returns the interval number (int64, 0 … G+2K−1), the fraction within the interval, and whether x lies outside the
+    extended grid; each of x's shape. `low` and `high` broadcast with x. NaN counts as in interval 0, its fraction is NaN.
     """
     u = (x - low) * (grid / (high - low)) + order
-    inside = (u >= 0) & (u < grid + 2 * order)
-    u = torch.where(inside, u, torch.zeros_like(u))
-    interval = u.detach().floor()
-    return interval.long(), u - interval, inside
+    outside = (u < 0) | (u >= grid + 2 * order)
+    u = u.masked_fill(outside, 0)
+    interval = u.detach().floor().nan_to_num_(0)
+    return interval.long(), u - interval, outside
 
 
 def local_basis(x: Tensor, low: Tensor | float, high: Tensor | float, grid: int, order: int) -> tuple[Tensor, Tensor]:
     """The K+1 bases that can be non-zero at x.
 
     Returns their numbers and their values, each of shape (*x.shape, K+1). A number of G+K stands for "no such basis" and
-    has the value 0; x outside the extended grid has only such.
+    has the value 0; x outside the extended grid has only such. At NaN the first basis is NaN.
     """
-    interval, fraction, inside = locate(x, low, high, grid, order)
+    interval, fraction, outside = locate(x, low, high, grid, order)
     matrix = blending_matrix(order, x.dtype, x.device)
     fraction = fraction.unsqueeze(-1)
     values = matrix[order]
     for p in range(order - 1, -1, -1):
         values = values * fraction + matrix[p]
     number = interval.unsqueeze(-1) + torch.arange(-order, 1, device=x.device)
-    exists = (number >= 0) & (number < grid + order) & inside.unsqueeze(-1)
+    exists = (number >= 0) & (number < grid + order) & ~outside.unsqueeze(-1)
     return torch.where(exists, number, grid + order), torch.where(exists, values, torch.zeros_like(values))
 
 

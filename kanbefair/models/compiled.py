@@ -3,6 +3,7 @@
 The operators evaluate only the K+1 non-zero bases at each input and add up in an order that depends on the layer's
 shape and the values alone: a run's result is bitwise the same whatever else is in the stack, and whether its input is
 shared. Where they cannot be built (`library`), `prepare()` is False after one notice, and the layers take their plain form.
+So they do where more than values and gradients is asked for (`watched`); gradients of gradients, too, are of the plain form.
 
 Environment: KANBEFAIR_FUSED=0 turns the operators off; the library is kept in KANBEFAIR_CACHE, else
 XDG_CACHE_HOME/kanbefair, else ~/.cache/kanbefair.
@@ -16,6 +17,8 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from kanbefair.models import library
 
@@ -58,9 +61,21 @@ def plain() -> Iterator[None]:
         _turned_off = before
 
 
+def watched() -> bool:
+    """Whether more than values and gradients is asked for: within `torch.compile` and `torch.export`, a transform of
+    `torch.func`, forward mode, a dispatch mode."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or forward_ad._current_level >= 0
+    )
+
+
 def usable_on(x: Tensor) -> bool:
-    """Whether there are operators for tensors like x: on the CPU, float32 or float64."""
-    return not _turned_off and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _load()
+    """Whether there are operators for tensors like x, on the CPU, float32 or float64, where nothing is `watched`."""
+    known = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and type(x) in (Tensor, Parameter)
+    return not _turned_off and not watched() and known and _load()
 
 
 def form(device: torch.device) -> str:

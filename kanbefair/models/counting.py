@@ -122,9 +122,20 @@ def live_parameters(network: nn.Module, run: int = 0) -> int:
     return sum(module.learned(run) for module in network.modules() if isinstance(module, Layer))
 
 
+def _product_flops(start: Tensor, x: Tensor, weight: Tensor, *, out_val: Tensor) -> int:
+    """2·B·in·out for each run; a run that `layers.product` lays over itself, at stride 0, counts once."""
+    runs = len(weight) if weight.stride(0) else 1
+    return 2 * runs * x.shape[1] * weight.shape[1] * weight.shape[2]
+
+
+_product_flops._get_raw = True  # to be given tensors, not shapes
+PRODUCT_FLOPS = {torch.ops.aten.baddbmm: _product_flops}
+
+
 def matmul_flops(network: nn.Module, x: Tensor) -> int:
     """FLOPs of the matrix products of one forward pass of `x` in plain form, as PyTorch's own counter sees them, over all
-    runs."""
-    with compiled.plain(), FlopCounterMode(display=False) as counter, torch.no_grad():
+    runs. They grow with the number of rows in proportion."""
+    counter = FlopCounterMode(display=False, custom_mapping=PRODUCT_FLOPS)
+    with compiled.plain(), counter, torch.no_grad():
         network(x)
     return counter.get_total_flops()

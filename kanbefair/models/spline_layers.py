@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from kanbefair.models import compiled
+from kanbefair.models import compiled, plain_splines
 from kanbefair.models.basis import basis, fit_coefficients, local_basis
-from kanbefair.models.layers import Layer, hold, product
+from kanbefair.models.layers import Layer, hold
 
 Fit = Callable[[Tensor, int, int], Tensor]
 """Makes coefficients (splines, G+K) of values (splines, G+1) at the grid points, G and K."""
@@ -28,6 +28,7 @@ class Grid(nn.Module):
         super().__init__()
         self.grid = grid
         self.order = order
+        self.sizes = {"grid": grid, "order": order}
         self.fit = fit
         ends = torch.tensor(grid_ranges, dtype=torch.float32)
         self.same = len(set(map(tuple, grid_ranges))) == 1
@@ -41,14 +42,15 @@ class Grid(nn.Module):
 
     def table(self, x: Tensor) -> Tensor:
         """Bases at x: (B, in) or (S, B, in) to (B, in, G+K) where x and the range are shared, else (S, B, in, G+K)."""
-        return basis(x, *self._ends(x), self.grid, self.order)
+        return basis(x, *self.ends(x), **self.sizes)
 
-    def _ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The two ends, to broadcast with x: numbers where x and the range are shared, else of shape (S, 1, 1)."""
         return (self.low[0, 0], self.high[0, 0]) if x.dim() == 2 and self.same else (self.low, self.high)
 
     def use(self, x: Tensor) -> Tensor:
         """The share of rows of x at which each basis is not zero: (in, G+K) or (S, in, G+K), as `table`."""
-        number, values = local_basis(x, *self._ends(x), self.grid, self.order)
+        number, values = local_basis(x, *self.ends(x), **self.sizes)
         number, values = (entry.transpose(-3, -2).flatten(-2) for entry in (number, values))
         counts = values.new_zeros(*values.shape[:-1], self.size + 1).scatter_add(-1, number, (values > 0).to(x.dtype))
         return counts[..., :-1] / x.shape[-2]
@@ -104,21 +106,14 @@ class KANLinear(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in) or (S, B, in) to (S, B, out)."""
         shortcut = None if self.base is None else self.shortcut.name
-        known = shortcut in compiled.SHORTCUTS and compiled.usable(x, self.coefficients, self.grid.grid, self.grid.order)
+        grid = self.grid
+        known = shortcut in compiled.SHORTCUTS and compiled.usable(x, self.coefficients, **grid.sizes)
         if not known:
             return self.plain(x)
-        return compiled.kan_linear(
-            x,
-            self.coefficients,
-            self.scale,
-            self._base(),
-            self.bias,
-            self.grid.low,
-            self.grid.high,
-            grid=self.grid.grid,
-            order=self.grid.order,
-            shortcut=shortcut,
-        )
+        return compiled.kan_linear(x, *self._values(), grid.low, grid.high, **grid.sizes, shortcut=shortcut)
+
+    def _values(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+        return self.coefficients, self.scale, self._base(), self.bias
 
     def _base(self) -> Tensor | None:
         return self.base if self.has_base is None else self.base * self.has_base
@@ -129,9 +124,7 @@ class KANLinear(Layer):
 
     def plain(self, x: Tensor) -> Tensor:
         """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
-        weight = (self.coefficients * self.scale.unsqueeze(2)).flatten(1, 2)
-        y = product(self.grid.table(x).flatten(-2), weight, self.bias.unsqueeze(1))
-        return y if self.base is None else product(self.shortcut(x), self._base(), y)
+        return plain_splines.kan_linear(x, *self._values(), *self.grid.ends(x), **self.grid.sizes, shortcut=self.shortcut)
 
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:
@@ -159,15 +152,14 @@ class SplineActivation(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features) or (S, B, features) to (S, B, features)."""
-        if not compiled.usable(x, self.coefficients, self.grid.grid, self.grid.order):
+        grid = self.grid
+        if not compiled.usable(x, self.coefficients, **grid.sizes):
             return self.plain(x)
-        return compiled.spline_activation(
-            x, self.coefficients, self.grid.low, self.grid.high, grid=self.grid.grid, order=self.grid.order
-        )
+        return compiled.spline_activation(x, self.coefficients, grid.low, grid.high, **grid.sizes)
 
     def plain(self, x: Tensor) -> Tensor:
         """`forward` in plain PyTorch operations: the reference, and what runs without a compiler or on a GPU."""
-        return (self.grid.table(x) * self.coefficients.unsqueeze(1)).sum(-1)
+        return plain_splines.spline_activation(x, self.coefficients, *self.grid.ends(x), **self.grid.sizes)
 
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:

@@ -74,9 +74,9 @@ def test_bases_share_out_one_on_the_grid(order, grid):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_outside_the_extended_grid_and_for_nan_all_is_zero(order):
+def test_outside_the_extended_grid_all_is_zero(order):
     reach = 1 + order * 2 / 5
-    x = torch.tensor([-reach - 1e-3, reach + 1e-3, 1e9, float("inf"), float("-inf"), float("nan")], requires_grad=True)
+    x = torch.tensor([-reach - 1e-3, reach + 1e-3, 1e9, float("inf"), float("-inf")], requires_grad=True)
     table = basis(x, -1.0, 1.0, 5, order)
     table.sum().backward()
     assert (table == 0).all()
@@ -95,10 +95,25 @@ def test_local_basis_names_the_bases_that_are_not_zero():
 
 
 def test_locate():
-    interval, fraction, inside = locate(torch.tensor([-1.0, -0.75, 0.0, 5.0, float("nan")]), -1.0, 1.0, 4, 2)
+    interval, fraction, outside = locate(torch.tensor([-1.0, -0.75, 0.0, 5.0, float("nan")]), -1.0, 1.0, 4, 2)
     assert interval[:3].tolist() == [2, 2, 4]
     assert fraction[:3].tolist() == [0.0, 0.5, 0.0]
-    assert inside.tolist() == [True, True, True, False, False]
+    assert outside.tolist() == [False, False, False, True, False]
+    assert interval[4] == 0 and fraction[4].isnan()
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_at_nan_a_basis_and_its_slope_are_nan(order):
+    x = torch.tensor([float("nan"), 0.0], requires_grad=True)
+    table = basis(x, -1.0, 1.0, 5, order)
+    table.sum().backward()
+    assert table.isnan().any(-1).tolist() == x.grad.isnan().tolist() == [True, False]
+
+
+def test_a_table_first_made_within_a_transform_is_an_ordinary_tensor():
+    slopes = torch.func.vmap(torch.func.grad(lambda x: basis(x, 0.0, 1.0, 3, 7)[4]))(torch.rand(4))
+    assert slopes.shape == (4,)
+    assert not torch._C._functorch.is_functorch_wrapped_tensor(blending_matrix(7, torch.float32, torch.device("cpu")))
 
 
 def test_each_value_can_have_its_own_range():

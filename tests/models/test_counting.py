@@ -6,7 +6,7 @@ import torch
 
 from kanbefair import models
 from kanbefair.errors import InputError
-from kanbefair.models import Shape, count, match
+from kanbefair.models import Shape, count, match, networks
 from kanbefair.models.counting import COUNTS, live_parameters, matmul_flops
 from kanbefair.specs import ACTIVATIONS, SHORTCUTS
 from kanbefair.studies.released import rows as released_rows
@@ -128,6 +128,18 @@ def test_matrix_products_agree_with_torchs_counter(rows):
         assert (
             matmul_flops(models.network(Shape(family=family, widths=(6, 4, 3, 2), grid=4, order=2)), x) == 2 * products * rows
         )
+
+
+@pytest.mark.parametrize("widths", [(2, 1), (1, 3)])
+@pytest.mark.parametrize("family", networks.FAMILIES)
+def test_the_matrix_products_of_many_rows_and_runs_are_those_of_one_times_their_number(family, widths):
+    shape = Shape(family=family, widths=widths, grid=4, order=2, shortcut="silu", activation="relu")
+    edges = widths[0] * widths[1]
+    by_hand = {"KAN": edges * (4 + 2 + 1), "LocalBasis": (4 + 2) ** widths[0] * widths[1]}.get(family, edges)
+    alone, stack = models.network(shape), networks.FAMILIES[family]([shape] * 3)
+    for rows in (1, 2, 7):
+        assert matmul_flops(alone, torch.zeros(rows, widths[0])) == 2 * by_hand * rows
+        assert matmul_flops(stack, torch.zeros(rows, widths[0])) == 2 * by_hand * rows * 3
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)

@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -7,7 +9,7 @@ from torch import nn
 
 from kanbefair import models
 from kanbefair.errors import InputError
-from kanbefair.models import counting, networks
+from kanbefair.models import compiled, counting, networks
 from kanbefair.models.mlp import MLPStack
 from kanbefair.specs import ACTIVATIONS, RunSpec
 from kanbefair.training import fit
@@ -136,3 +138,27 @@ def test_what_is_registered_in_a_test_is_gone_after_it():
     assert "Squared" not in networks.FAMILIES
     with pytest.raises(InputError, match="unknown model 'Squared'"):
         RunSpec(dataset="toy", model="Squared", widths=(6,))
+
+
+@pytest.mark.parametrize("form", ["compiled", "plain"])
+@pytest.mark.parametrize(
+    ("dtype", "kind"), itertools.product([torch.float32, torch.float64], [*KINDS, {"model": "LocalBasis"}])
+)
+def test_nan_in_an_input_stays_in_its_row_and_run(kind, dtype, form):
+    own = shape_of_kind(kind)
+    network = networks.FAMILIES[own.family]([own] * 3).to(dtype).eval()
+    network.reset(generators([1, 2, 3]))
+    x = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    spoilt = x.clone()
+    spoilt[1, 4, 0] = float("nan")
+    with torch.no_grad(), compiled.plain() if form == "plain" else contextlib.nullcontext():
+        y, found = network(x), network(spoilt)
+    assert found[1, 4].isnan().all()
+    found[1, 4] = y[1, 4]
+    assert torch.equal(found, y)
+
+
+def shape_of_kind(kind):
+    fields = {"grid": 5, "order": 3, "shortcut": "silu", "activation": "relu"} | kind
+    family = fields.pop("model")
+    return models.Shape(family=family, widths=(2, 1) if family == "LocalBasis" else (2, 4, 3), **fields)

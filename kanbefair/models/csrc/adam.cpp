@@ -1,5 +1,6 @@
 // The operator torch.ops.kanbefair.adam_: one step of Adam in one pass over the parameters.
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/library.h>
 
 #include <cmath>
@@ -35,6 +36,8 @@ void adam_(Tensor& values, const Tensor& gradient, Tensor& mean, Tensor& square,
                    mean.mutable_data_ptr<scalar_t>(), square.mutable_data_ptr<scalar_t>(), lr.const_data_ptr<scalar_t>(),
                    beta2, 1 - beta1, 1 - beta2, correction1, correction2, epsilon);
   });
+  for (const Tensor& changed : {values, mean, square})
+    if (!changed.is_inference()) changed.unsafeGetTensorImpl()->bump_version();  // so that a graph that needs the old ones fails
 }
 
 }  // namespace
@@ -44,3 +47,7 @@ TORCH_LIBRARY_FRAGMENT(kanbefair, library) {
               "float beta2, float correction1, float correction2, float epsilon) -> ()");
 }
 TORCH_LIBRARY_IMPL(kanbefair, CPU, library) { library.impl("adam_", adam_); }
+// A step has no derivative, and says so
+TORCH_LIBRARY_IMPL(kanbefair, Autograd, library) {
+  library.impl("adam_", torch::autograd::autogradNotImplementedFallback());
+}

@@ -34,7 +34,7 @@ struct Points {
 template <class T>
 constexpr int LANES = REGISTER_BYTES / (int)sizeof(T);
 
-// `count` is rounded up to whole registers. Points outside the extended grid, and NaN, get interval 0 and zeros.
+// `count` is rounded up to whole registers. Points outside the extended grid get interval 0 and zeros, NaN interval 0 and NaN.
 // The expressions are those of kanbefair/basis.py `locate`, rounded in the same places.
 template <class T, int K>
 void evaluate_basis(std::int64_t count, const T* x, T low, T steps, int grid, const Points<T>& points) {
@@ -46,9 +46,9 @@ void evaluate_basis(std::int64_t count, const T* x, T low, T steps, int grid, co
   const T end = grid + 2 * K;
   for (std::int64_t e = 0; e < count; e += LANES<T>) {
     V u = (*(const V*)(x + e) - low) * steps + T(K);
-    I inside = (u >= T(0)) & (u < end);
+    I inside = ~((u < T(0)) | (u >= end));  // NaN, too
     u = (V)((I)u & inside);
-    I interval = __builtin_convertvector(u, I);
+    I interval = __builtin_convertvector((V)((I)u & (u == u)), I);
     V t = u - __builtin_convertvector(interval, V);
     Bytes number = __builtin_convertvector(interval, Bytes);
     std::memcpy(points.interval + e, &number, sizeof number);
@@ -73,6 +73,9 @@ void evaluate_basis(std::int64_t count, const T* x, T low, T steps, int grid, co
   }
 }
 
+template <class T>
+constexpr T EXPONENT_LIMIT = sizeof(T) == 4 ? 87 : 700;
+
 // exp by reduction to |r| <= log(2)/2 and a Taylor polynomial; the argument is cut where 1 + exp no longer changes.
 template <class T>
 inline vector_of<T, REGISTER_BYTES> exponential(vector_of<T, REGISTER_BYTES> z) {
@@ -81,7 +84,7 @@ inline vector_of<T, REGISTER_BYTES> exponential(vector_of<T, REGISTER_BYTES> z) 
   using I = vector_of<Int, REGISTER_BYTES>;
   constexpr bool single = sizeof(T) == 4;
   constexpr int degree = single ? 7 : 13, mantissa = single ? 23 : 52, bias = single ? 127 : 1023;
-  constexpr T limit = single ? 87 : 700, rounder = single ? 12582912.0 : 6755399441055744.0;
+  constexpr T limit = EXPONENT_LIMIT<T>, rounder = single ? 12582912.0 : 6755399441055744.0;
   z = z > limit ? fill<T, REGISTER_BYTES>(limit) : z;
   z = z < -limit ? fill<T, REGISTER_BYTES>(-limit) : z;
   V k = (z * T(1.4426950408889634) + rounder) - rounder;
@@ -99,9 +102,11 @@ inline vector_of<T, REGISTER_BYTES> exponential(vector_of<T, REGISTER_BYTES> z) 
 template <class T>
 void evaluate_silu(std::int64_t count, const T* x, const Points<T>& points) {
   using V = vector_of<T, REGISTER_BYTES>;
+  using I = vector_of<std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>, REGISTER_BYTES>;
   for (std::int64_t e = 0; e < count; e += LANES<T>) {
     V at = *(const V*)(x + e);
     V gate = T(1) / (T(1) + exponential<T>(-at));
+    gate = (V)((I)gate & ~(at < -EXPONENT_LIMIT<T>));  // 0 where exp was cut
     *(V*)(points.shortcut + e) = at * gate;
     if (points.shortcut_slope) *(V*)(points.shortcut_slope + e) = gate * (T(1) + at * (T(1) - gate));
   }

@@ -37,6 +37,23 @@ std::int64_t same_grid(const KanLinear<T>& layer, std::int64_t first) {
   return run - first;
 }
 
+// An upstream gradient that is NaN makes that of all parameters of its output NaN, as in a matrix product: at a point only
+// K+1 bases are worked off, and 0 * NaN is NaN for the others, too.
+template <class T>
+void spread_nan(const Shape& s, const T* gbias, T* gcoefficients, T* gscale, T* gbase) {
+  for (std::int64_t run = 0; run < s.runs; ++run)
+    for (std::int64_t o = 0; o < s.outputs; ++o) {
+      const T sum = gbias[run * s.outputs + o];
+      if (sum == sum) continue;
+      for (std::int64_t i = 0; i < s.inputs; ++i) {
+        const std::int64_t edge = run * s.inputs + i;
+        for (int g = 0; g < s.bases(); ++g) gcoefficients[(edge * s.bases() + g) * s.outputs + o] = sum;
+        gscale[edge * s.outputs + o] = sum;
+        if (s.shortcut) gbase[edge * s.outputs + o] = sum;
+      }
+    }
+}
+
 template <class T>
 void KanLinear<T>::forward(T* y) const {
   if (!by_interval<T>(shape)) return forward_by_row(*this, y);
@@ -58,6 +75,7 @@ void KanLinear<T>::backward(const T* gy, T* gx, T* gcoefficients, T* gscale, T* 
     function(part(*this, run, runs), gy + run * shape.rows * shape.outputs, gx, gcoefficients + run * edges * shape.bases(),
              gscale + run * edges, shape.shortcut ? gbase + run * edges : nullptr, gbias + run * shape.outputs);
   }
+  spread_nan(shape, gbias, gcoefficients, gscale, gbase);
 }
 
 }  // namespace kanbefair

@@ -1,5 +1,9 @@
-// The operators torch.ops.kanbefair.kan_linear and .spline_activation, with their gradients.
+// The operators torch.ops.kanbefair.kan_linear and .spline_activation, with their gradients. What these kernels cannot do,
+// the plain form does: derivatives in forward mode, gradients of gradients, batched or traced gradients.
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/impl/TorchDispatchModeTLS.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -19,6 +23,39 @@ kanbefair::Shape shape_of(const Tensor& x, int64_t runs, int64_t inputs, int64_t
   TORCH_CHECK(x.size(-1) == inputs && (x.dim() == 2 || (x.dim() == 3 && x.size(0) == runs)),
               "x is ", x.sizes(), "; it must be (rows, ", inputs, ") or (", runs, ", rows, ", inputs, ")");
   return {runs, x.size(-2), inputs, outputs, (int)grid, (int)order, (kanbefair::Shortcut)shortcut, x.dim() == 2};
+}
+
+// Whether the kernels may read the tensor, and nothing watches: no tangent, no batch of vmap, no tracing
+bool ordinary(const Tensor& t) {
+  return t.has_storage() && !t.key_set().has(c10::DispatchKey::Python) && !t._fw_grad(0).defined() &&
+         !c10::impl::TorchDispatchModeTLS::any_modes_set();
+}
+
+// A layer in plain operations, which is registered from Python (../plain_splines.py)
+Tensor plain(const std::string& layer, const variable_list& t, const std::vector<int64_t>& numbers) {
+  static const auto form = c10::Dispatcher::singleton()
+                               .findSchemaOrThrow("kanbefair::plain", "")
+                               .typed<Tensor(c10::string_view, at::TensorList, at::IntArrayRef)>();
+  return form.call(layer, t, numbers);
+}
+
+// The gradients in plain operations, which can be differentiated again
+variable_list plain_gradients(const std::string& layer, const variable_list& t, const std::vector<int64_t>& numbers,
+                              const Tensor& gy, AutogradContext* context) {
+  variable_list own, wanted, g(t.size() + numbers.size());
+  Tensor y;
+  {
+    at::AutoGradMode recorded(true);
+    for (const Tensor& value : t) own.push_back(value.view_as(value));  // where gradients end, whatever it was made of
+    y = plain(layer, own, numbers);
+  }
+  for (std::size_t k = 0; k < t.size(); ++k)
+    if (context->needs_input_grad(k)) wanted.push_back(own[k]);
+  const variable_list found =
+      torch::autograd::grad({y}, wanted, {gy}, /*retain_graph=*/std::nullopt, at::GradMode::is_enabled(), /*allow_unused=*/true);
+  for (std::size_t k = 0, n = 0; k < t.size(); ++k)
+    if (context->needs_input_grad(k)) g[k] = found[n++];
+  return g;
 }
 
 template <class T>
@@ -61,7 +98,7 @@ struct KanLinear : torch::autograd::Function<KanLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& coefficients, const Tensor& scale,
                         const Tensor& base, const Tensor& bias, const Tensor& low, const Tensor& high, int64_t grid,
                         int64_t order, int64_t shortcut) {
-    variable_list t = contiguous({x, coefficients, scale, base, bias, low, high});
+    const variable_list t{x, coefficients, scale, base, bias, low, high};
     context->save_for_backward(t);
     context->saved_data["numbers"] = std::vector<int64_t>{grid, order, shortcut};
     return run(t, grid, order, shortcut);
@@ -70,6 +107,8 @@ struct KanLinear : torch::autograd::Function<KanLinear> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list t = context->get_saved_variables();
     const std::vector<int64_t> n = context->saved_data["numbers"].toIntVector();
+    if (at::GradMode::is_enabled() || !ordinary(gradients[0]))
+      return plain_gradients("kan_linear", t, n, gradients[0], context);
     const kanbefair::Shape shape = shape_of(t, n[0], n[1], n[2]);
     const Tensor gy = gradients[0].contiguous();
     variable_list g(10);
@@ -107,7 +146,7 @@ struct SplineActivation : torch::autograd::Function<SplineActivation> {
 
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& coefficients, const Tensor& low,
                         const Tensor& high, int64_t grid, int64_t order) {
-    variable_list t = contiguous({x, coefficients, low, high});
+    const variable_list t{x, coefficients, low, high};
     context->save_for_backward(t);
     context->saved_data["numbers"] = std::vector<int64_t>{grid, order};
     return run(t, grid, order);
@@ -116,6 +155,8 @@ struct SplineActivation : torch::autograd::Function<SplineActivation> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list t = context->get_saved_variables();
     const std::vector<int64_t> n = context->saved_data["numbers"].toIntVector();
+    if (at::GradMode::is_enabled() || !ordinary(gradients[0]))
+      return plain_gradients("spline_activation", t, n, gradients[0], context);
     const Tensor gy = gradients[0].contiguous();
     variable_list g(6);
     if (context->needs_input_grad(0)) g[0] = at::empty_like(t[0]);
@@ -139,17 +180,29 @@ Tensor spline_activation(const Tensor& x, const Tensor& coefficients, const Tens
   return SplineActivation::run(contiguous({x, coefficients, low, high}), grid, order);
 }
 
+// Whether kernels and their gradients do; the grid's ends have none there
+bool ordinary(const variable_list& t) {
+  const bool fixed = !t[t.size() - 2].requires_grad() && !t[t.size() - 1].requires_grad();
+  return fixed && std::all_of(t.begin(), t.end(), [](const Tensor& value) { return ordinary(value); });
+}
+
 Tensor kan_linear_autograd(const Tensor& x, const Tensor& coefficients, const Tensor& scale, const Tensor& base,
                            const Tensor& bias, const Tensor& low, const Tensor& high, int64_t grid, int64_t order,
                            int64_t shortcut) {
+  variable_list t{x, coefficients, scale, base, bias, low, high};
+  if (!ordinary(t)) return plain("kan_linear", t, {grid, order, shortcut});
+  t = contiguous(std::move(t));
   at::AutoDispatchBelowADInplaceOrView guard;
-  return KanLinear::apply(x, coefficients, scale, base, bias, low, high, grid, order, shortcut);
+  return KanLinear::apply(t[0], t[1], t[2], t[3], t[4], t[5], t[6], grid, order, shortcut);
 }
 
 Tensor spline_activation_autograd(const Tensor& x, const Tensor& coefficients, const Tensor& low, const Tensor& high,
                                   int64_t grid, int64_t order) {
+  variable_list t{x, coefficients, low, high};
+  if (!ordinary(t)) return plain("spline_activation", t, {grid, order});
+  t = contiguous(std::move(t));
   at::AutoDispatchBelowADInplaceOrView guard;
-  return SplineActivation::apply(x, coefficients, low, high, grid, order);
+  return SplineActivation::apply(t[0], t[1], t[2], t[3], grid, order);
 }
 
 }  // namespace

@@ -47,6 +47,14 @@ void activation_backward(const Points<T>& points, std::int64_t rows, std::int64_
     }
 }
 
+// A unit's upstream gradient (rows, `s.inputs` apart) that is NaN makes that of all its coefficients NaN, as in layer.h
+template <class T>
+void spread_nan(const Shape& s, const T* gy, T* gcoefficients) {
+  T sum = 0;
+  for (std::int64_t b = 0; b < s.rows; ++b) sum += gy[b * s.inputs];
+  if (sum != sum) std::fill_n(gcoefficients, s.bases(), sum);
+}
+
 template <class T>
 void SplineActivation<T>::forward(T* y) const {
   const Shape& s = shape;
@@ -94,9 +102,13 @@ void SplineActivation<T>::backward(const T* gy, T* gx, T* gcoefficients) const {
         by_order[s.order - 1](block.points, rows, units, s.inputs, rows_of_table, tables.get(), gy + own,
                               gx ? gx + at_x : nullptr, gtables.get());
       }
-      for (std::int64_t f = 0; f < units; ++f)
-        for (int g = 0; g < s.bases(); ++g)
-          gcoefficients[first + f * s.bases() + g] = gtables[f * rows_of_table + s.order + g];
+      for (std::int64_t f = 0; f < units; ++f) {
+        const T* gtable = gtables.get() + f * rows_of_table + s.order;
+        T* to = gcoefficients + first + f * s.bases();
+        T sum = 0;
+        for (int g = 0; g < s.bases(); ++g) sum += to[g] = gtable[g];
+        if (sum != sum) spread_nan(s, gy + run * s.rows * s.inputs + f0 + f, to);
+      }
     }
 }
 
