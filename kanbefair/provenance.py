@@ -14,7 +14,7 @@ It is raised when a run that was right before returns other numbers (docs/result
 """
 
 PACKAGE = Path(__file__).parent
-SOURCES = ("__init__.py", "specs.py", "data", "models", "training", "sweep/stacks.py")
+SOURCES = ("__init__.py", "specs.py", "values.py", "data", "models", "training", "sweep/stacks.py")
 """The files and folders that decide what a training run returns; `__init__.py` says how
 matrix products are rounded, `sweep/stacks.py` which data a run sees.
 

@@ -54,7 +54,9 @@ SPEC = (
 """The fields of a run (`specs.RunSpec`)."""
 
 OUTCOME = (
-    Column("diverged", "first epoch whose loss was not finite; empty if there was none", "epochs"),
+    Column(
+        "diverged", "first epoch whose loss was not finite or after which it gave no answers; empty if there was none", "epochs"
+    ),
     Column("epoch_selected", "epoch that is best on the validation part; empty without one", "epochs"),
     Column("epoch_best", "epoch that is best on the test part", "epochs"),
     Column(

@@ -1,7 +1,7 @@
 """A digest of the code that a user has registered, and of all of their own that it uses: who changes it gets other runs.
 
 It is taken of the compiled code, not of files: what counts is what runs, not what an editor has saved since. Comments and
-line breaks do not count; another version of Python may compile to other code.
+line breaks do not count. Another version of Python may compile to other code, and so may a notebook's cell.
 """
 
 import hashlib

@@ -5,7 +5,7 @@ import torch
 from kanbefair import training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
-from kanbefair.provenance import processor
+from kanbefair.provenance import RESULTS_VERSION, mkl_setting, processor
 from kanbefair.report import begin, computed, plan, tables
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
@@ -153,7 +153,8 @@ def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path
             assert not set(how) & set(table)
         assert list(begun.outputs.read(name)) == [*returned, *how]
     said = [begun.outputs.read(name)[how].iloc[0].tolist() for name in ("runs", "scores")]
-    assert said[0] == said[1] == [processor(), compiled.form(torch.device("cpu")), 1]
+    capability, mkl = torch.backends.cpu.get_cpu_capability(), mkl_setting()
+    assert said[0] == said[1] == [RESULTS_VERSION, processor(), capability, mkl, compiled.form(torch.device("cpu")), 1]
 
 
 def test_columns_that_are_not_declared_are_refused(tmp_path):

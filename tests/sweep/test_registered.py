@@ -50,6 +50,10 @@ table.to_json({table!r})
 """
 
 
+NAMED = ["record", "code"]
+"""Columns that may differ: a notebook's cells compile to other code than a script's lines."""
+
+
 def texts(folder, workers=2, factor=2):
     here = {"runs": str(folder / "runs"), "table": str(folder / "table.json"), "workers": workers}
     return DEFINED.format(factor=factor), SWEEP.format(**here)
@@ -59,7 +63,7 @@ def carried_out(folder, *command):
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return pandas.read_json(folder / "table.json")
+    return pandas.read_json(folder / "table.json").drop(columns=NAMED)
 
 
 @pytest.fixture
@@ -83,7 +87,8 @@ def test_from_a_script_without_a_guard_from_a_module_and_from_a_notebook(tmp_pat
     cells = [nbformat.v4.new_code_cell(text) for text in (defined, swept)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "own.ipynb")
     papermill.execute_notebook(tmp_path / "own.ipynb", None, progress_bar=False)
-    pandas.testing.assert_frame_equal(pandas.read_json(tmp_path / "table.json"), alone)
+    found = pandas.read_json(tmp_path / "table.json").drop(columns=NAMED)
+    pandas.testing.assert_frame_equal(found, alone)
 
 
 def test_a_changed_layer_is_another_run_and_the_old_one_comes_back(tmp_path):

@@ -168,6 +168,11 @@ def _named(section: str, datasets: str | Sequence[str]) -> list[str]:
     return found
 
 
+def paper_grid(section: str, datasets: Sequence[str]) -> list[RunSpec]:
+    """What the authors ran on a dataset of a section's domain, on the datasets given, whatever their domain."""
+    return _paper_grid(list(datasets), **STUDIES[section].paper)
+
+
 def specs(section: str, profile: str, datasets: str | Sequence[str] = ()) -> list[RunSpec]:
     """All runs of a section at a profile, on the profile's datasets or on those given.
 
@@ -178,7 +183,7 @@ def specs(section: str, profile: str, datasets: str | Sequence[str] = ()) -> lis
     study = STUDIES[choose("section", section, STUDIES)]
     chosen = _named(section, datasets)
     if choose("profile", profile, PROFILES) == "paper":
-        return _paper_grid(chosen or PAPER_DATASETS[section], **study.paper)
+        return paper_grid(section, chosen or PAPER_DATASETS[section])
     small = profile == "smoke"
     common = {
         "dataset": chosen or study.datasets[profile],

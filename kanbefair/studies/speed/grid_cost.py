@@ -39,7 +39,7 @@ def hours(*, device: str, workers: int, probes: int = 3) -> pandas.DataFrame:
     """
     seconds = {}
     for kind, (domain, name) in KINDS.items():
-        specs = design.specs(domain, "paper", [name])
+        specs = design.paper_grid(domain, [name])
         for model in ("KAN", "MLP"):
             stacks = sweep.plan([spec for spec in specs if spec.model == model])
             table = cost.of_stacks(stacks, device=device, probes=probes)
