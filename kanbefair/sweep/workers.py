@@ -171,7 +171,7 @@ def _train_all(
         for stacks, processes in _rounds(missing, store, data_dir, workers, fail):
             execute = _in_process if min(processes, len(stacks)) == 1 else carry_out
             for _ in execute(_train, [job(stack) for stack in stacks], processes, fail_all):
-                bar.update(file.stat().st_size - bar.n)
+                bar.update(min(file.stat().st_size, bar.total) - bar.n)  # what is tried again counts twice
 
 
 def _rounds(
