@@ -5,25 +5,10 @@ import pytest
 
 from kanbefair import training
 from kanbefair.errors import InputError
-from kanbefair.specs import grid
-from kanbefair.studies.domains import design
 from kanbefair.studies.released import reruns
 from kanbefair.studies.released import rows as released_rows
 
 NAMES = ["Special_ellipkinc", "Special_sphharm01"]
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Two functions and two short runs of each stand for the paper's datasets and grid."""
-    own = {"symbolic": NAMES, "tabular": [], "vision": []}
-    monkeypatch.setattr(design, "PAPER_DATASETS", own)
-    kinds = {"protocol": "published", "widths": (3,), "epochs": 2}
-
-    def specs(section, profile, names):
-        return [*grid(dataset=names, model="MLP", **kinds), *grid(dataset=names, model="KAN", **kinds)]
-
-    monkeypatch.setattr(design, "specs", specs)
 
 
 def rows_of(retrained, path, change=lambda row: row):
