@@ -1,10 +1,11 @@
-"""Where things lie: the project, its cache, the real datasets, whether a folder can be written, and how a file is."""
+"""Where things lie: the project, its cache, the real datasets, whether a folder can be written, and how files are."""
 
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from kanbefair.errors import InputError
 
@@ -18,6 +19,8 @@ def project_folder() -> Path:
 
 PROJECT = project_folder()
 """Where results and figures go, if nothing else is said."""
+UNFINISHED = ".tmp"
+"""How the name ends of a file that is being written (`whole`)."""
 
 
 def named_folder(flag: str, folder: str | None) -> Path | None:
@@ -68,16 +71,47 @@ def writable(folder: Path) -> Path:
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A context in which to write a file that then takes the place of `path`: there is a whole file at any time.
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` when the block has ended without an error: whole, and on the disk.
 
-    It is in a folder of this call's own, so that processes that write the same file do not meet. Raises `InputError` if it
-    cannot be written.
+    Otherwise all is as it was. Its name until then is unique, so that processes that write the same file do not meet. Raises
+    `OSError` if it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(file.name)
+            raise
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Give a place for a file or folder that appears at `path` when the block has ended without an error.
+
+    Missing folders are made. The place has the name of `path` and lies beside it in a folder of a unique name, which goes
+    with all that is left in it. What appears is complete and, if it is a file, on the disk. Raises `OSError` if it cannot be.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        part = Path(folder, path.name)
+        yield part
+        if part.is_file():
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """As `appearing`, for what a user has asked to be written: raises `InputError` if it cannot be."""
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-            fresh = Path(folder, path.name)
+        with appearing(path) as fresh:
             yield fresh
-            os.replace(fresh, path)
     except OSError as error:
         raise InputError(f"cannot write '{path}' ({error.strerror}); make room or choose another folder") from None

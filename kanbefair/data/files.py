@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from tqdm.auto import tqdm
 
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError, reason
+from kanbefair.folders import appearing
 
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
@@ -52,23 +52,6 @@ def offline() -> Iterator[None]:
         yield
     finally:
         _downloads_allowed = before
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Give a place for a file or folder that appears at `path` when the block has ended without an error.
-
-    Missing folders are made. The place has the name of `path` and lies beside it in a folder of a unique name, which goes
-    with all that is left in it. What appears is complete and, if it is a file, on the disk. Raises `OSError` if it cannot be.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        part = Path(folder, path.name)
-        yield part
-        if part.is_file():
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-        os.replace(part, path)
 
 
 def _refuse_insecure(url: str) -> None:

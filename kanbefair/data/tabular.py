@@ -19,10 +19,11 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from kanbefair.data.bean_gaps import complete_beans
-from kanbefair.data.files import appearing, check_first, check_sum, fetch, reading, require
+from kanbefair.data.files import check_first, check_sum, fetch, reading, require
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
 from kanbefair.data.tensor_cache import cached
+from kanbefair.folders import appearing
 
 SKLEARN = {"WineRecognition": datasets.load_wine, "BreastCancer": datasets.load_breast_cancer}
 

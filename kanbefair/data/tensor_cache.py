@@ -12,10 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kanbefair.data.files import appearing
 from kanbefair.data.registry import Request
 from kanbefair.errors import reason
-from kanbefair.folders import cache_folder
+from kanbefair.folders import appearing, cache_folder
 
 _log = logging.getLogger("kanbefair")
 

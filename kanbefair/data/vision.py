@@ -20,13 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kanbefair.data.files import appearing, check_content, fetch, fetch_archive, reading, require, unpack
+from kanbefair.data.files import check_content, fetch, fetch_archive, reading, require, unpack
 from kanbefair.data.image_files import CONTENT, SOURCES
 from kanbefair.data.image_sets import IMAGES, Images
 from kanbefair.data.registry import Request, register
 from kanbefair.data.task import Task, make_task, overall_moments, validation_split
 from kanbefair.data.tensor_cache import cached
 from kanbefair.errors import InputError
+from kanbefair.folders import appearing
 
 
 @register("Digits", domain="vision", embedded=True)

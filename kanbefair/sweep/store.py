@@ -22,6 +22,7 @@ import numpy
 import pandas
 
 from kanbefair.errors import InputError
+from kanbefair.folders import UNFINISHED, whole
 from kanbefair.sweep.identity import Identity
 from kanbefair.sweep.index import Index, signature
 
@@ -141,21 +142,10 @@ class Store:
         curves = own.pop("curves", {})
         body = f'{{"run": {json.dumps(_plain(own))},\n"curves": {json.dumps(_plain(curves))},\n'.encode()
         path = Path(self.path(identity.record))
-        fresh = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-                fresh = file.name
+            with whole(path) as file:
                 file.write(body + _seal(body))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, path)
-        except BaseException as error:
-            if fresh is not None:
-                with suppress(OSError):
-                    os.unlink(fresh)
-            if not isinstance(error, OSError):
-                raise
+        except OSError as error:
             raise InputError(
                 f"cannot write '{path}' ({error.strerror}); make room or choose another folder with out / --out, "
                 f"and call again: what is finished is kept"
@@ -163,7 +153,7 @@ class Store:
 
     def tidy(self) -> None:
         """Delete what processes that were killed while they wrote have left."""
-        for path in self.folder.glob("??/*.tmp"):
+        for path in self.folder.glob(f"*/*{UNFINISHED}"):
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > LEFT_SECONDS:
                     path.unlink()

@@ -9,7 +9,6 @@ import io
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from kanbefair.folders import whole
 from kanbefair.specs import RunSpec
 from kanbefair.training.records import computed_with
 
@@ -77,22 +77,13 @@ class Checkpoint:
 
     def write(self, state: dict) -> None:
         """Keep the state instead of the one before, which stays if that cannot be done; of that there is one notice in all."""
-        fresh = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".tmp", delete=False) as file:
-                fresh = file.name
+            with whole(self.path) as file:
                 summed = _Summed(file)
                 summed.write(json.dumps(self.identity).encode() + b"\n")
                 torch.save(state, summed)
                 file.write(summed.sum.hexdigest().encode())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, self.path)
-        except BaseException as error:
-            if fresh is not None:
-                with suppress(OSError):
-                    os.unlink(fresh)
+        except (OSError, RuntimeError) as error:
             reason = error.__context__ if isinstance(error, RuntimeError) else error  # PyTorch's own hides the disk's
             if not isinstance(reason, OSError):
                 raise

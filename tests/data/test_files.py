@@ -17,9 +17,10 @@ from helpers import ROOT
 
 from kanbefair import data
 from kanbefair.data import files, image_files, image_sets, tabular
-from kanbefair.data.files import appearing, check_content, check_first, fetch, fetch_archive, reading, require, unpack
+from kanbefair.data.files import check_content, check_first, fetch, fetch_archive, reading, require, unpack
 from kanbefair.data.registry import Request
 from kanbefair.errors import InputError
+from kanbefair.folders import appearing
 
 
 class Quiet(SimpleHTTPRequestHandler):
