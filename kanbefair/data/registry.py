@@ -68,7 +68,7 @@ def register(*names: str, domain: str, embedded: bool = False, pattern: str | No
     def add(loader: Callable[[Request], Task]) -> Callable[[Request], Task]:
         for name in names:
             known = _find(name)
-            check_name("dataset", name, known and known.loader, loader)
+            check_name("dataset", name, known and _DATASETS[known].loader, loader)
         for name in names:
             _DATASETS[name] = Dataset(name, domain, embedded, loader, pattern)
         return loader
@@ -89,12 +89,18 @@ def names(domain: str | None = None, embedded: bool | None = None) -> list[str]:
     ]
 
 
-def _find(name: object) -> Dataset | None:
-    """The dataset called `name`, else that member of the first family that has one of this name, else None."""
+def _find(name: object) -> str | None:
+    """`name` if a dataset is called so, else the name of the first family that has such a member, else None."""
     if not isinstance(name, str):
         return None
-    families = (entry for entry in _DATASETS.values() if entry.pattern and re.fullmatch(entry.pattern, name))
-    return _DATASETS.get(name) or next((replace(family, name=name) for family in families), None)
+    if name in _DATASETS:
+        return name
+    return next((own for own, entry in _DATASETS.items() if entry.pattern and re.fullmatch(entry.pattern, name)), None)
+
+
+def family_of(name: str) -> str:
+    """The name under which the dataset `name` is registered: its own, or that of its family; `InputError` if there is none."""
+    return _find(name) or choose("dataset", name, _DATASETS)
 
 
 def dataset(name: str) -> Dataset:
@@ -102,7 +108,7 @@ def dataset(name: str) -> Dataset:
 
     Raises `InputError` that offers the nearest name if there is none.
     """
-    return _find(name) or _DATASETS[choose("dataset", name, _DATASETS)]
+    return replace(_DATASETS[family_of(name)], name=name)
 
 
 def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:

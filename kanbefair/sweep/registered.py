@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from kanbefair.data import dataset, registry
+from kanbefair.data import registry
 from kanbefair.models import counting, networks
 from kanbefair.specs import MODEL_FIELDS, REMOVABLE, RunSpec
 from kanbefair.sweep import own_code
@@ -22,24 +22,22 @@ def names(spec: RunSpec) -> dict[str, str]:
     """The names of what a run is made of, by registry."""
     strategy = getattr(spec, "strategy", None)
     of_model = dict.fromkeys(("networks", "counters", "fields", "removable"), spec.model)
-    return {"datasets": spec.dataset} | of_model | ({} if strategy is None else {"strategies": strategy})
+    return {"datasets": registry.family_of(spec.dataset)} | of_model | ({} if strategy is None else {"strategies": strategy})
 
 
 def code(spec: RunSpec) -> str | None:
     """The digest of the user's own code in a run (`own_code.digest`), None if it is all this package's."""
-    own: list[Callable] = [dataset(spec.dataset).loader]
-    own += [REGISTRIES[kind][name] for kind, name in names(spec).items() if kind in ("networks", "counters", "strategies")]
-    return own_code.digest(own)
+    entries = {kind: REGISTRIES[kind][name] for kind, name in names(spec).items()}
+    own: list[Callable] = [entries["datasets"].loader, entries["networks"], entries["counters"]]
+    return own_code.digest([*own, entries["strategies"]] if "strategies" in entries else own)
 
 
 def entries(specs: Iterable[RunSpec]) -> dict[str, dict[str, object]]:
-    """What the registries hold of a user's own for these runs, by registry and name."""
+    """What the registries hold for these runs, by registry and name."""
     found: dict[str, dict[str, object]] = {}
     for spec in specs:
-        if code(spec) is not None:
-            for kind, name in names(spec).items():
-                if name in REGISTRIES[kind]:
-                    found.setdefault(kind, {})[name] = REGISTRIES[kind][name]
+        for kind, name in names(spec).items():
+            found.setdefault(kind, {})[name] = REGISTRIES[kind][name]
     return found
 
 

@@ -161,7 +161,7 @@ def _train_all(
         file.touch()
 
         def job(stack: list[Identity]) -> Job:
-            own = registered.entries(one.spec for one in stack)
+            own = registered.entries(one.spec for one in stack if one.code)
             return Job(stack, str(store.folder), data_dir, device, own, str(file))
 
         def fail_all(job: Job, why: str) -> None:

@@ -11,7 +11,10 @@ from helpers import no_training, sweep_here
 
 from kanbefair import data
 from kanbefair.data.task import make_task
-from kanbefair.specs import grid
+from kanbefair.errors import InputError
+from kanbefair.specs import RunSpec, grid
+from kanbefair.sweep import registered as sent_along
+from kanbefair.training import ContinualSpec
 
 DEFINED = """
 import torch
@@ -135,3 +138,26 @@ def test_another_data_folder_is_another_run(tmp_path):
         fresh = sweep_here(specs, tmp_path / f"fresh {name}", data_dir=tmp_path / name)
         pandas.testing.assert_frame_equal(sweep_here(specs, tmp_path / "one", data_dir=tmp_path / name), fresh)
     assert len(list((tmp_path / "one").glob("*/*.json"))) == 2
+
+
+# ----- what is sent to workers
+
+
+def test_what_comes_with_the_package_has_no_code_of_its_own():
+    assert sent_along.code(RunSpec(dataset="Digits", model="KAN", widths=(2,))) is None
+    assert sent_along.code(ContinualSpec(dataset="Peaks_1d", model="KAN", widths=(), stream="peaks", strategy="joint")) is None
+
+
+def test_a_family_of_datasets_is_sent_as_it_is_registered(own_registries, toy):
+    def loader(request):
+        return toy("classes", request.protocol)
+
+    data.register("Own_n", domain="tabular", pattern=r"Own_\d+")(loader)
+    spec = RunSpec(dataset="Own_7", model="MLP", widths=(2,))
+    sent = sent_along.entries([spec])
+    assert sent_along.code(spec) is not None
+    del data.registry._DATASETS["Own_n"]
+    with pytest.raises(InputError, match="unknown dataset 'Own_7'"):
+        data.dataset("Own_7")
+    sent_along.restore(sent)
+    assert data.dataset("Own_7").loader is loader
