@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from kanbefair.errors import InputError
 
@@ -78,15 +79,16 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     `OSError` if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
+    fresh = path.with_name(f"{path.name}.{uuid4().hex}{UNFINISHED}")
+    with fresh.open("xb") as file:
         try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
+            os.replace(fresh, path)
         except BaseException:
             with suppress(OSError):
-                os.unlink(file.name)
+                fresh.unlink()
             raise
 
 
