@@ -58,6 +58,7 @@ def runs(metric="accuracy", datasets=("A_b", "Special_c"), protocol="fair", seed
                             "parameters": size,
                             "flops": size * 10.0,
                             "live_parameters": size - 3,
+                            "outcome": "done",
                             "valid_metric_selected": score,
                             "test_metric_selected": score,
                             "test_metric_last": score,
@@ -73,7 +74,7 @@ MEASURED = ("test_average", "test_learned", "test_backward", "test_backward_pape
 
 def stream_runs(**given) -> pandas.DataFrame:
     """Runs over a stream, one per entry of the lists among `given`, of seeds 1, 2, …; all else is alike."""
-    fixed = {"network": "KAN", "method": "Adam", "metric": "accuracy", "lr": 0.01, "strength": math.nan, "overlap": 0.5}
+    fixed = {"network": "KAN", "method": "Adam", "outcome": "done", "metric": "accuracy", "lr": 0.01, "strength": math.nan, "overlap": 0.5}
     numbers = dict.fromkeys(["valid_average", "valid_learned", "live_parameters", *MEASURED], 0.0)
     size = max([1, *(len(value) for value in given.values() if isinstance(value, list))])
     return pandas.DataFrame(STREAM | fixed | numbers | {"seed": list(range(1, size + 1))} | given)
@@ -104,7 +105,8 @@ def made_up_scores(levels, accuracy=lambda level: 50 + level, symbolic=("f",), c
                     own = level[seed] if isinstance(level, tuple) else level + 0.01 * (jitter[seed] + place * len(variant))
                     score = accuracy(own) if metric == "accuracy" else 10.0**-own
                     rows.append((dataset, metric, variant, 8, True, seed, score))
-    return pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+    scores = pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+    return scores.assign(outcome="done", lost=0)
 
 
 def runs_of(rows, protocol="fair", metric="accuracy"):

@@ -33,7 +33,7 @@ def group(name, unit, rows):
     return [
         {"group": name, "base": base, "factor": "everything" if change in ("KAN", "MLP") else "one", "change": change}
         | {"unit": unit, "effect": effect, "low": effect - half, "high": effect + half, "share": share}
-        | {"seed_low": effect - half / 2, "seed_high": effect + half / 2, "interval_over": "dataset", "datasets": 6}
+        | {"seed_low": effect - half / 2, "seed_high": effect + half / 2, "interval_over": "dataset", "datasets": 6, "remark": None}
         for base, change, effect, half, share in rows
     ]
 

@@ -33,8 +33,8 @@ def tried_and_run(tries, metric):
     for place, (variant, size, seed, rate, *quality) in enumerate(tries):
         valid, test = quality if metric == "accuracy" else (10.0**-value for value in quality)
         places.append(Try(variant, size, size == 8, SimpleNamespace(key=f"k{place}")))
-        rows.append((f"k{place}", "D", "any", "fair", metric, seed, rate, (size,), 100 * size, valid, test))
-    columns = ["key", "dataset", "domain", "protocol", "metric", "seed", "lr", "widths", "live_parameters"]
+        rows.append((f"k{place}", "D", "any", "fair", metric, seed, rate, (size,), 100 * size, "done", valid, test))
+    columns = ["key", "dataset", "domain", "protocol", "metric", "seed", "lr", "widths", "live_parameters", "outcome"]
     return pandas.DataFrame(rows, columns=[*columns, "valid_metric_selected", "test_metric_selected"]), places
 
 

@@ -16,7 +16,7 @@ CLAIM = pandas.DataFrame(
         ("KAN, one spline: growth of the error", "Peaks_1d", "mean |error|", 99, 98, 100, "seed", "forgets"),
     ],
     columns=["comparison", "on", "unit", "effect", "low", "high", "interval_over", "verdict"],
-)
+).assign(remark=None)
 
 
 SUMMARY = pandas.DataFrame(
@@ -28,7 +28,7 @@ SUMMARY = pandas.DataFrame(
         STREAM | {"network": "KAN", "learned": 11.0, "average": 12.0, "overlap": 0.01, "strategy": "joint"},
         STREAM | {"network": "KAN", "learned": 13.0, "average": 14.0, "overlap": 0.99, "optimizer_state": "reset"},
     ]
-)
+).assign(at_chance=0, seeds=3)
 
 
 PEAK = {"dataset": "Peaks_1d", "method": "LBFGS", "overlap": math.nan}
@@ -41,7 +41,7 @@ PEAKS = pandas.DataFrame(
         PEAK | {"network": "unseen", "learned": 0.6, "average": 0.6, "forgetting_high": 0.0, "method": "Adam, reset"},
         PEAK | {"network": "table", "learned": 0.02, "average": 0.02, "forgetting_high": 0.001, "dataset": "Peaks_2d"},
     ]
-)
+).assign(at_chance=0, seeds=3)
 
 
 GAIN = pandas.DataFrame(
