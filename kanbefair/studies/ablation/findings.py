@@ -12,6 +12,7 @@ from kanbefair.studies.ablation.answer import answer
 from kanbefair.studies.ablation.design import BASES, CHANGES, PUBLISHED_TOPS, SPLINE_MLPS, Try
 from kanbefair.studies.ablation.effects import MEANS, RATIO, UNITS, differences, effects, mean_effect, remark
 from kanbefair.sweep import Store
+from kanbefair.training.outcome import FAILED
 
 __all__ = ["answer", "beside_tops", "budget_ratios", "claims", "effects", "read", "scores"]
 
@@ -113,11 +114,11 @@ def _claim(
 
 def read(runs: pandas.DataFrame, folder: str | os.PathLike) -> pandas.DataFrame:
     """The activations of the trained `runs` from the folder of records, one row per point: dataset, model, layer, edge, x, y,
-    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs."""
+    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs. Runs that failed have none."""
     store = Store(folder)
     rows = [
         (run.dataset, run.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
-        for run in runs.itertuples()
+        for run in runs[runs["outcome"] != FAILED].itertuples()
         for layer in store.curves(run.record)["activations"]
         for edge, ys in enumerate(layer["y"])
         for x, y in zip(layer["x"], ys, strict=True)

@@ -20,7 +20,7 @@ def scores(errors=(0.001, 0.1), accuracies=(10.0, 12.0)):
         for seed, score in enumerate(values)
     ]
     columns = ["dataset", "metric", "variant", "size", "live_parameters", "seed", "score"]
-    return pandas.DataFrame(rows, columns=columns)
+    return pandas.DataFrame(rows, columns=columns).assign(outcome="done", lost=0)
 
 
 def test_curves_are_means_with_intervals_and_errors_are_geometric_means():
@@ -53,7 +53,7 @@ def effects():
         for base, other in (("MLP", "KAN"), ("KAN", "MLP"))
         for factor, change, effect in (("everything", other, 0.7), ("bias", "no bias", -0.4))
     ]
-    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset")
+    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset", remark=None)
 
 
 def test_effects_stand_at_their_values_and_errors_are_ratios_with_the_smaller_on_the_right():

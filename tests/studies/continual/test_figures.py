@@ -12,7 +12,7 @@ from kanbefair.studies.continual import figures
 
 
 def _summary(**given) -> pandas.DataFrame:
-    table = pandas.DataFrame(given)
+    table = pandas.DataFrame(given | {"at_chance": 0, "lost": 0})
     return table.assign(dataset="Digits", stream_name="3 × 2 classes", optimizer_state="carried")
 
 
@@ -41,7 +41,7 @@ def test_switches_join_what_was_learned_with_what_is_left():
             "learned": [0.001, 0.02, 0.03],
             "average": [0.1, 0.02, 0.3],
         }
-    )
+    ).assign(at_chance=0, lost=0)
     line, square = shown(figures.switches(table))
     assert {(x, round(y)) for x, y in points(line)} == {(0.001, 0), (0.1, 0), (0.02, 1)}
     assert {x for x, _ in points(square)} == {0.03, 0.3}
