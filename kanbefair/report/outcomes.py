@@ -55,7 +55,17 @@ def counted(numbers: Mapping[str, Mapping[object, int]], of: int | None = None) 
 def _named(who: object, number: int) -> str:
     """A model with its number of runs, and a message if there is one."""
     model, *message = who if isinstance(who, tuple) else (who,)
-    return f"{model} {number:.0f}" + "".join(f": {why}" for why in message)
+    return f"{model} {number:,.0f}" + "".join(f": {why}" for why in message)
+
+
+def remark(who: str, runs: pandas.DataFrame, places: pandas.Series, lost: int) -> list[str]:
+    """What a reader must know of the runs of `who` that are compared: of which of their `places` all are at chance, and how
+    many others have no score (`lost`)."""
+    chance = (runs["outcome"] == AT_CHANCE).groupby(places, sort=False).all()
+    said = [f"{who} is at chance on {names(chance.index[chance])}"] if chance.any() else []
+    if lost:
+        said.append(f"{lost} {'run' if lost == 1 else 'runs'} of {who} {'has' if lost == 1 else 'have'} no score")
+    return said
 
 
 def names(datasets: Iterable[str]) -> str:

@@ -31,9 +31,9 @@ DATASETS_TO_GENERALISE = 5
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
     """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported.
 
-    Of both, higher is better for accuracy and lower for errors. Runs have neither that failed or diverged too early. Small validation parts give many
-    equal accuracies: the lower validation loss is then the better choice, for which it takes part in `choice` with less than
-    any step of accuracy.
+    Of both, higher is better for accuracy and lower for errors. Runs have neither that failed or diverged too early. Small
+    validation parts give many equal accuracies: the lower validation loss is then the better choice, for which it takes part in
+    `choice` with less than any step of accuracy.
     """
     if not (runs["protocol"] == "fair").all():
         return runs.assign(choice=runs["test_metric_last"], score=runs["test_metric_last"])
@@ -129,7 +129,9 @@ def verdict(
     at chance, and those on which none has a score. Raises `InputError` if one of the models has no runs."""
     for model in PAIR:
         if not (runs["model"] == model).any():
-            raise InputError(f"the runs of the domain '{domain}' have none of {model}; a verdict compares KAN with MLP: train both")
+            raise InputError(
+                f"the runs of the domain '{domain}' have none of {model}; a verdict compares KAN with MLP: train both"
+            )
     rows = []
     for budget in budgets:
         table = gains(runs, budget)

@@ -87,7 +87,7 @@ def test_a_table_made_in_two_places_is_not_compared(kept, made):
 def test_a_kept_table_that_does_not_say_where_it_was_made_is_not_compared(kept, made):
     write(kept, header="dataset,score", rows=["Rice,0.25"])
     write(made)
-    assert compared(kept, made) == "scores: not compared: the kept table has no column processor"
+    assert compared(kept, made) == "scores: not compared: the kept table has no column results_version"
 
 
 def test_a_table_that_was_never_kept_is_different(kept, made):

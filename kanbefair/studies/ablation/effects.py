@@ -8,7 +8,6 @@ from scipy.stats import ttest_ind
 
 from kanbefair.report import outcomes, statistics
 from kanbefair.studies.ablation.design import BASES, CHANGES
-from kanbefair.training.outcome import AT_CHANCE
 
 GROUPS = {"mae": "symbolic functions", "accuracy": "classification"}
 """Datasets are put together by their metric."""
@@ -72,11 +71,7 @@ def remark(scores: pandas.DataFrame, groups: Sequence[str], *variants: str) -> s
     said = []
     for variant in variants:
         runs = own[own["variant"] == variant]
-        chance = (runs["outcome"] == AT_CHANCE).groupby(runs["dataset"], sort=False).all()
-        if chance.any():
-            said.append(f"{variant} is at chance on {outcomes.names(chance.index[chance])}")
-        if runs["lost"].any():
-            said.append(f"{runs['lost'].sum()} runs of {variant} have no score")
+        said += outcomes.remark(variant, runs, runs["dataset"], runs["lost"].sum())
         none = [name for name in own["dataset"].unique() if name not in set(runs["dataset"])]
         if none:
             said.append(f"no run of {variant} has a score on {outcomes.names(none)}")

@@ -114,7 +114,7 @@ def _claim(
 
 def read(runs: pandas.DataFrame, folder: str | os.PathLike) -> pandas.DataFrame:
     """The activations of the trained `runs` from the folder of records, one row per point: dataset, model, layer, edge, x, y,
-    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs. Runs that failed have none."""
+    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs. Failed runs have none."""
     store = Store(folder)
     rows = [
         (run.dataset, run.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])

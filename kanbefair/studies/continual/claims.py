@@ -7,7 +7,6 @@ import pandas
 
 from kanbefair.report import outcomes, statistics
 from kanbefair.studies.continual.pairs import DIFFERENCE, PAIR, PLACE, equal_learning, naive, paired
-from kanbefair.training.outcome import AT_CHANCE
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,9 @@ def remark(runs: pandas.DataFrame, networks: Sequence[str], on: pandas.DataFrame
     said = []
     for network in networks:
         own = runs[runs["network"] == network].merge(on[PLACE].drop_duplicates())
-        chance = (own["outcome"] == AT_CHANCE).groupby([own[name] for name in PLACE], sort=False).all()
-        if chance.any():
-            said.append(f"{network} is at chance on {outcomes.names(map(', '.join, chance.index[chance]))}")
         # of chosen runs all have a score, and each group says how many others had none
         lost = own.drop_duplicates(PLACE)["lost"].sum() if "lost" in own else own["valid_average"].isna().sum()
-        if lost:
-            said.append(f"{lost} runs of {network} have no score")
+        said += outcomes.remark(network, own, own["dataset"] + ", " + own["stream_name"], lost)
         if own.empty:
             said.append(f"no run of {network} has a score")
     return "; ".join(said) or None

@@ -204,7 +204,10 @@ def beside(table: pandas.DataFrame) -> Figure:
 def _beside_note(table: pandas.DataFrame) -> str:
     """Of how many pairs of dataset and seed the best run is at chance, and of how many there is no score."""
     lines = []
-    for column, words in (("at_chance", "Best runs that are at chance"), ("no_score", "Pairs of dataset and seed without a score")):
+    for column, words in (
+        ("at_chance", "Best runs that are at chance"),
+        ("no_score", "Pairs of dataset and seed without a score"),
+    ):
         own = table[table[column] > 0] if column in table else table[:0]
         if len(own):
             said = (f"{row.model} on {row.domain} {getattr(row, column):.0f}" for row in own.itertuples())

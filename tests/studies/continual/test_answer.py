@@ -108,3 +108,18 @@ def test_the_answer_says_which_remedies_do_more_for_kan():
         "- Digits, threes: ewc +4.0 [+1.0, +7.0] (more for KAN); knots -4.0 [-7.0, -1.0] (less for KAN); "
         "replay +2.0 [-1.0, +5.0] (no difference shown)."
     ]
+
+
+def test_the_answer_hands_on_what_is_remarked_and_counts_runs_at_chance():
+    remarked = CLAIM.assign(remark=[None, None, None, "KAN is at chance on Digits, threes", None])
+    first, lines = part("Does KAN forget more?", remarked)
+    assert "points: **KAN keeps less**, but KAN is at chance on Digits, threes. `forgetting`" in first
+    assert "(KAN keeps less, but KAN is at chance on Digits, threes)" in lines[1]
+    said = findings.answer(CLAIM, SUMMARY.assign(at_chance=[2, 0, 0, 0, 0, 0]), GAIN, PEAKS.assign(at_chance=[0, 1, 0, 0])).data
+    assert "- Digits, threes: KAN 95 → 33, 2 of 3 runs at chance, MLP relu 90 → 41" in said
+    assert "MLP tanh forgets (0.01 → 0.3, 1 of 3 runs at chance)" in said
+
+
+def test_of_a_kan_without_a_score_no_knots_are_told():
+    said = findings.answer(CLAIM, SUMMARY[SUMMARY["network"] != "KAN"], GAIN[:0], PEAKS).data
+    assert "On the streams above a KAN's tasks have no score. On the peaks" in said

@@ -2,6 +2,7 @@ import numpy
 import pandas
 import pytest
 
+from kanbefair.errors import InputError
 from kanbefair.report import statistics
 from kanbefair.studies.released import findings
 from kanbefair.studies.released import rows as released_rows
