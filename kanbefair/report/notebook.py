@@ -14,7 +14,7 @@ from kanbefair.errors import InputError
 from kanbefair.report import columns, computed, outcomes, style
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
-from kanbefair.report.tables import TRAINED, Outputs
+from kanbefair.report.tables import HAPPENED, TRAINED, Outputs
 from kanbefair.specs import RunSpec, at_least_one
 from kanbefair.sweep import cost
 from kanbefair.training.outcome import FAILED
@@ -65,8 +65,9 @@ class Section:
         if failed == len(table):
             raise sweep.RunsFailed(table)
         counts = {"runs": len(table), "trained": missing - failed, "failed": failed}
-        words = [f"{name}: {missing - failed} of {len(table)} runs trained now", outcomes.words(table)]
-        display({TRAINED: counts, "text/plain": "\n".join(filter(None, words))}, raw=True)
+        words = f"{name}: {missing - failed} of {len(table)} runs trained now"
+        display({TRAINED: counts, "text/plain": words}, raw=True)
+        _say(outcomes.words(table))
         return self._see(self.outputs.write(name, computed.last(table), own))
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
@@ -94,13 +95,18 @@ class Section:
     def _see(self, table: pandas.DataFrame) -> pandas.DataFrame:
         """Note how a table was computed, and say it if that was in several ways; returns it without these columns."""
         table = self.how.see(table)
-        if words := self.how.news():
-            display({"text/plain": words}, raw=True)
+        _say(self.how.news())
         return table
 
     def save(self, name: str, figure: style.Figure) -> style.Figure:
         """Save a figure as PDF and PNG and return it for display."""
         return style.save(figure, self.outputs, name)
+
+
+def _say(words: str) -> None:
+    """Show what a reader must know of runs, if there is anything."""
+    if words:
+        display({HAPPENED: {}, "text/plain": words}, raw=True)
 
 
 def begin(variables: dict[str, object], *, extra: Mapping[str, object] | None = None) -> Section:

@@ -196,7 +196,7 @@ def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
         steps = envelope(runs, budget)
         for dataset, group in runs.groupby("dataset"):
             ends = common_budgets(group.rename(columns={budget: "budget"})[["model", "budget"]])
-            budgets = numpy.geomspace(ends[0], ends[-1], points)
+            budgets = numpy.clip(numpy.geomspace(ends[0], ends[-1], points), ends[0], ends[-1])
             metric = group["metric"].iloc[0]
             own = steps[steps["dataset"] == dataset]
             seeds = sorted(set(group["seed"]))

@@ -315,3 +315,10 @@ def test_a_seed_without_a_score_leaves_no_mean_at_matched_budgets():
 def test_no_values_have_no_mean_and_no_interval():
     mean, low, high = statistics.interval([])
     assert math.isnan(mean) and (low, high) == (-INFINITE, INFINITE)
+
+
+def test_budgets_of_one_size_are_that_size():
+    # 417090 is not met when one goes there by logarithms
+    rows = [("A", model, 1, 417090, 50.0, score) for model, score in (("KAN", 60.0), ("MLP", 50.0))]
+    table = statistics.matched(runs_of(rows))
+    assert table["gain"].tolist() == [10.0] * 8 and not table[["no_score_KAN", "no_score_MLP"]].any(axis=None)

@@ -21,7 +21,7 @@ def answer(effects: pandas.DataFrame) -> Markdown:
             for _, whole in rows[rows["factor"] == "everything"].iterrows():
                 lines.append(f"- **{group}, from {base}**: {other} in its place gives {size(whole)}{_nearest(whole, single)}.")
             lines += _sure(single)
-            lines += [f"  - *{row['change']}*: {row['remark']}." for _, row in rows.dropna(subset="remark").iterrows()]
+            lines += [f"  - {remark}." for remark in rows["remark"].dropna().unique()]
     return Markdown("\n".join(lines))
 
 

@@ -91,7 +91,7 @@ def test_the_answer_hands_on_what_is_remarked_and_what_has_no_score():
         "to it is *no bias*: +1.0 points [-2.0, +4.0], 50% of the way.",
         "  - Changes that help, with their whole interval: none.",
         "  - Changes that harm, with their whole interval: none.",
-        "  - *no bias*: MLP: no bias is at chance on c.",
+        "  - MLP: no bias is at chance on c.",
         "- **classification, from KAN**: MLP in its place has no score to compare with.",
         "  - Changes that help, with their whole interval: none.",
         "  - Changes that harm, with their whole interval: none.",
