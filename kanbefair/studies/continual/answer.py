@@ -46,7 +46,9 @@ def _when(summary: pandas.DataFrame) -> list[str]:
         "validation chooses:"
     ]
     for names, own in summary.groupby(PLACE, sort=False):
-        said = [f"{row['network']} {row['learned']:.0f} → {row['average']:.0f}{_chance(row)}" for _, row in own.iterrows()]
+        said = [
+            f"{row['network']} {row['learned']:.0f} → {row['average']:.0f}{_chance(row, ' ({})')}" for _, row in own.iterrows()
+        ]
         lines.append(f"- {', '.join(names)}: {', '.join(said)}.")
     return lines
 
@@ -64,7 +66,9 @@ def _why(summary: pandas.DataFrame, peaks: pandas.DataFrame) -> list[str]:
         for _, row in own.iterrows():
             knots = "" if math.isnan(row["overlap"]) else f", knots shared {row['overlap']:.2f}"
             forgets = "**keeps**" if row["forgetting_high"] < NOTICED else "forgets"
-            said.append(f"{row['network']} {forgets} ({row['learned']:.1g} → {row['average']:.1g}{knots}{_chance(row)})")
+            said.append(
+                f"{row['network']} {forgets} ({row['learned']:.1g} → {row['average']:.1g}{knots}{_chance(row, ', {}')})"
+            )
         lines.append(f"- {dataset}: {'; '.join(said)}.")
     return lines
 
@@ -85,9 +89,9 @@ def _remark(row: pandas.Series) -> str:
     return f", but {row['remark']}" if isinstance(row["remark"], str) else ""
 
 
-def _chance(row: pandas.Series) -> str:
-    """How many of the runs behind a row of the summary are at chance."""
-    return f", {row['at_chance']} of {row['seeds']} runs at chance" if row["at_chance"] else ""
+def _chance(row: pandas.Series, form: str) -> str:
+    """How many of the runs behind a row of the summary are at chance, if there are any."""
+    return form.format(f"{row['at_chance']} of {row['seeds']} runs at chance") if row["at_chance"] else ""
 
 
 def _interval(row: pandas.Series, name: str) -> str:

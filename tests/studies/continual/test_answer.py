@@ -116,7 +116,7 @@ def test_the_answer_hands_on_what_is_remarked_and_counts_runs_at_chance():
     assert "points: **KAN keeps less**, but KAN is at chance on Digits, threes. `forgetting`" in first
     assert "(KAN keeps less, but KAN is at chance on Digits, threes)" in lines[1]
     said = findings.answer(CLAIM, SUMMARY.assign(at_chance=[2, 0, 0, 0, 0, 0]), GAIN, PEAKS.assign(at_chance=[0, 1, 0, 0])).data
-    assert "- Digits, threes: KAN 95 → 33, 2 of 3 runs at chance, MLP relu 90 → 41" in said
+    assert "- Digits, threes: KAN 95 → 33 (2 of 3 runs at chance), MLP relu 90 → 41" in said
     assert "MLP tanh forgets (0.01 → 0.3, 1 of 3 runs at chance)" in said
 
 
