@@ -263,6 +263,10 @@ def test_a_model_that_learned_at_one_compared_size_is_not_at_chance_at_all_of_th
     table.loc[(table["model"] == "KAN") & (table["seed"] == 2) & (table["parameters"] == 10), "outcome"] = "done"
     assert statistics.verdict(table, "audio")["all_at_chance_KAN"].isna().all()
     assert statistics.verdict(table, "audio")["all_at_chance_MLP"].tolist() == ["A", "A"]
+    largest = table["parameters"] == 100
+    larger = table.assign(outcome="at chance", valid_metric_selected=50 + largest)
+    larger.loc[largest, "outcome"] = "done"
+    assert statistics.verdict(larger, "audio")[["all_at_chance_KAN", "all_at_chance_MLP"]].isna().all(axis=None)
 
 
 def test_a_size_that_is_not_compared_does_not_count_as_learned():
