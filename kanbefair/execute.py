@@ -32,7 +32,7 @@ from kanbefair.devices import check_device
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT, named_folder
 from kanbefair.report import seconds
-from kanbefair.report.tables import PROFILES, Outputs
+from kanbefair.report.tables import HAPPENED, PROFILES, Outputs
 from kanbefair.sweep import worker_count
 from kanbefair.values import whole
 
@@ -135,7 +135,8 @@ def clean(notebook: nbformat.NotebookNode, project: str) -> nbformat.NotebookNod
             cell.source = cell.source.replace("](../", f"]({project}/")
         if cell.cell_type == "code":
             ignored = VOLATILE_TAG in tags and MEASURED_TAG not in tags
-            cell.outputs = [] if ignored else [o for o in cell.outputs if o.get("name") != "stderr"]
+            outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = [o for o in outputs if not ignored or HAPPENED in o.get("data", {})]
     return notebook
 
 

@@ -15,7 +15,7 @@ from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT, named_folder, writable
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, identify
-from kanbefair.training.outcome import AT_CHANCE
+from kanbefair.training.outcome import AT_CHANCE, MEANINGS
 
 FLAGS = {
     "activation": "activation_name",
@@ -148,7 +148,7 @@ def show(record: dict, place: str, as_json: bool) -> None:
     unit = "accuracy (%)" if record["metric"] == "accuracy" else "mean |error|"
     print(f"{record['parameters']:,} parameters, {record['flops']:,.0f} FLOPs by the paper's formulas")
     if record["outcome"] == AT_CHANCE:
-        print("the run is at chance: no better than the largest class, or the mean, would be")
+        print(f"the run is at chance: {MEANINGS[AT_CHANCE]}")
     if record["diverged"]:
         print(f"the run diverged: its loss is not finite from epoch {record['diverged']} on, where it has no {unit}")
     for moment in ("last", "best", "selected"):

@@ -1,8 +1,8 @@
 """Makes the tables of the embedded profile anew and compares them with the kept ones: `python -m kanbefair.verify [section …]`.
 
-Every run is trained again, in a temporary folder. Numbers are the same to the last digit where processor, form of the spline
-operators and threads are the same: a table that names others is not compared. A kept table that its section writes no longer
-is different, too, and so is one that no notebook writes.
+Every run is trained again, in a temporary folder. Numbers are the same to the last digit where results version, processor, its
+vector instructions, the setting of MKL, form of the spline operators and threads are the same: a table that names others is
+not compared. A kept table that its section writes no longer is different, too, and so is one that no notebook writes.
 """
 
 import argparse
@@ -18,11 +18,12 @@ from tempfile import TemporaryDirectory
 from kanbefair import execute
 from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT
+from kanbefair.report.columns import COMPUTED
 
 PROFILE = "embedded"
 KEPT = PROJECT / "results" / PROFILE
-PLACE = ("processor", "form", "threads")
-"""The columns that say where a table was made."""
+PLACE = tuple(column.name for column in COMPUTED)
+"""The columns that say how and where a table was made."""
 LEFT_OUT = ("commit", "kanbefair", "python")
 """The columns that may differ though all numbers are the same."""
 TIMES = "notebook_seconds"

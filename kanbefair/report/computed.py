@@ -6,6 +6,7 @@ import torch
 from kanbefair.models import compiled
 from kanbefair.provenance import RESULTS_VERSION, mkl_setting, processor
 from kanbefair.report.columns import COMPUTED
+from kanbefair.training.outcome import FAILED
 
 NAMES = [column.name for column in COMPUTED]
 UNKNOWN = "unknown"
@@ -29,14 +30,25 @@ class Computed:
 
     def __init__(self) -> None:
         self.seen: dict[str, set[str]] = {}
+        self.said = ""
 
     def see(self, table: pandas.DataFrame) -> pandas.DataFrame:
-        """Note what a table that was read says; returns it without the columns."""
+        """Note what a table that was read says, but for runs that failed; returns it without the columns."""
         if "machine" not in table:
+            runs = table[table["outcome"] != FAILED] if "outcome" in table else table
             for name in NAMES:
-                said = set(table[name].astype(str)) if name in table else {UNKNOWN}
+                said = set(runs[name].astype(str)) if name in runs else {UNKNOWN}
                 self.seen.setdefault(name, set()).update(*(value.split(BETWEEN) for value in said))
         return without(table)
+
+    def news(self) -> str:
+        """In words what differs between the runs that were seen; empty where nothing does, and where it was said before."""
+        several = [f"{name} {BETWEEN.join(sorted(values))}" for name, values in self.seen.items() if len(values) > 1]
+        words = f"these runs were computed in several ways: {'; '.join(several)}" if several else ""
+        if words == self.said:
+            return ""
+        self.said = words
+        return words
 
     def add(self, table: pandas.DataFrame) -> pandas.DataFrame:
         """A table that was made of what has been seen with the columns at its end; of nothing, they tell of this process."""

@@ -11,10 +11,10 @@ from IPython.display import display
 from kanbefair import sweep
 from kanbefair.devices import check_device
 from kanbefair.errors import InputError
-from kanbefair.report import columns, computed, style
+from kanbefair.report import columns, computed, outcomes, style
 from kanbefair.report.columns import Column
 from kanbefair.report.shared_columns import RUNS
-from kanbefair.report.tables import TRAINED, Outputs
+from kanbefair.report.tables import HAPPENED, TRAINED, Outputs
 from kanbefair.specs import RunSpec, at_least_one
 from kanbefair.sweep import cost
 from kanbefair.training.outcome import FAILED
@@ -43,8 +43,9 @@ class Section:
     def train(self, name: str, specs: Sequence[RunSpec]) -> pandas.DataFrame:
         """Train what is missing of `specs`, say how many that were, write the table `name` of all and return it as written.
 
-        A table that no study declares has the columns of `shared_columns.RUNS`. Raises `InputError` before anything trains if
-        the runs have other fields than the table has columns.
+        Below the number stands what happened to the runs (`outcomes.words`). A table that no study declares has the columns
+        of `shared_columns.RUNS`. Raises `InputError` before anything trains if the runs have other fields than the table has
+        columns, and `sweep.RunsFailed` if all of them failed.
         """
         own = () if columns.is_declared(name) else RUNS
         columns.check(name, dict.fromkeys(f for spec in at_least_one(specs) for f in spec.as_dict()), own, whole=False)
@@ -58,14 +59,16 @@ class Section:
                 workers=self.workers,
                 label=name,
             )
-            failed, said = 0, ""
         except sweep.RunsFailed as error:
             table = error.table
-            failed, said = int((table["outcome"] == FAILED).sum()), f"; {error}"
+        failed = int((table["outcome"] == FAILED).sum())
+        if failed == len(table):
+            raise sweep.RunsFailed(table)
         counts = {"runs": len(table), "trained": missing - failed, "failed": failed}
-        words = f"{name}: {missing - failed} of {len(table)} runs trained now{said}"
+        words = f"{name}: {missing - failed} of {len(table)} runs trained now"
         display({TRAINED: counts, "text/plain": words}, raw=True)
-        return self.how.see(self.outputs.write(name, computed.last(table), own))
+        _say(outcomes.words(table))
+        return self._see(self.outputs.write(name, computed.last(table), own))
 
     def cost(self, specs: Sequence[RunSpec]) -> pandas.DataFrame | None:
         """What training the missing of `specs` will cost here (`cost.estimate`); None for the small profiles, which take
@@ -83,15 +86,27 @@ class Section:
 
     def read(self, name: str) -> pandas.DataFrame:
         """The table `name` as a notebook has written it."""
-        return self.how.see(self.outputs.read(name))
+        return self._see(self.outputs.read(name))
 
     def find(self, name: str) -> pandas.DataFrame | None:
         """The table `name`, None if no notebook has written it."""
         return self.read(name) if (self.outputs.results / f"{name}.csv").is_file() else None
 
+    def _see(self, table: pandas.DataFrame) -> pandas.DataFrame:
+        """Note how a table was computed, and say it if that was in several ways; returns it without these columns."""
+        table = self.how.see(table)
+        _say(self.how.news())
+        return table
+
     def save(self, name: str, figure: style.Figure) -> style.Figure:
         """Save a figure as PDF and PNG and return it for display."""
         return style.save(figure, self.outputs, name)
+
+
+def _say(words: str) -> None:
+    """Show what a reader must know of runs, if there is anything."""
+    if words:
+        display({HAPPENED: {}, "text/plain": words}, raw=True)
 
 
 def begin(variables: dict[str, object], *, extra: Mapping[str, object] | None = None) -> Section:

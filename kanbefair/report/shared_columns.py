@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from kanbefair.report.columns import Column
+from kanbefair.training.outcome import MEANINGS
 
 
 def named(group: Iterable[Column], *names: str) -> tuple[Column, ...]:
@@ -21,11 +22,12 @@ MODEL = Column("model", "family of networks: KAN, MLP, BSpline_MLP, …")
 SEED = Column("seed", "seed of initial values and batches; under published also of the points of a symbolic function")
 LR = Column("lr", "learning rate")
 KEY = Column("key", "name of the run, made from all fields of its spec")
+OUTCOME_OF = Column("outcome", f"done, or {'; '.join(f'{name} ({words})' for name, words in MEANINGS.items())}")
 RECORD = (
     Column("record", "name of the run's record: of its key, data, own code and the results version"),
     Column("data", "digest of the data that the run saw"),
     Column("code", "digest of a user's own network, dataset or strategy in the run", optional=True),
-    Column("outcome", "done, diverged, at chance (no better than a constant, in training, too) or failed"),
+    OUTCOME_OF,
     Column("message", "why a run failed", optional=True),
 )
 """Which record a run has, and what happened to it."""
@@ -137,8 +139,15 @@ VERDICT = (
     SEEDS,
     Column("tries_{KAN,MLP}", "configurations that the model was tried with, per dataset and seed", "tries"),
     Column("budget_{low,high}", "lowest and highest of the common budgets of all datasets", "that of `budget`"),
+    Column("diverged_{KAN,MLP}", "runs of the model that diverged; empty where the runs do not say it", "runs"),
+    Column("at_chance_{KAN,MLP}", "runs of the model that are at chance; empty where the runs do not say it", "runs"),
+    Column("failed_{KAN,MLP}", "runs of the model that failed; empty where the runs do not say it", "runs"),
+    Column("all_at_chance_{KAN,MLP}", "datasets on which all runs of the model that are compared are at chance"),
+    Column("no_score_{KAN,MLP}", "datasets on which no run of the model has a score, so that nothing is compared"),
 )
 """See `statistics.verdict`."""
+
+REMARK = Column("remark", "what happened to the runs that are compared, in words; empty if nothing that matters")
 
 CLAIM = (
     Column("claim", "number of the paper's claim (docs/protocol.md: Claims)"),
@@ -151,6 +160,7 @@ CLAIM = (
     DATASETS,
     SEEDS,
     Column("verdict", "what the interval says of the claim, in words"),
+    REMARK,
 )
 
 

@@ -7,10 +7,18 @@ validation part, choice and score are both the last epoch's test metric, as the 
 A *gain* is KAN over MLP and positive where KAN is better: percentage points of accuracy, or log10 of the ratio of errors.
 """
 
+from collections.abc import Iterable
+
 import numpy
 import pandas
 from scipy.stats import ttest_1samp
 
+from kanbefair.errors import InputError
+from kanbefair.report import outcomes
+from kanbefair.training.outcome import AT_CHANCE, DIVERGED, FAILED
+
+PAIR = ("KAN", "MLP")
+"""A gain is that of the first over the second."""
 BUDGETS = ("parameters", "flops")
 BUDGET_POINTS = 25
 CONFIDENCE = 0.95
@@ -23,9 +31,9 @@ DATASETS_TO_GENERALISE = 5
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
     """The runs with two more columns: `choice`, which tries are chosen by, and `score`, which is reported.
 
-    Of both, higher is better for accuracy and lower for errors. Diverged runs have neither. Small validation parts give many
-    equal accuracies: the lower validation loss is then the better choice, for which it takes part in `choice` with less than
-    any step of accuracy.
+    Of both, higher is better for accuracy and lower for errors. Runs have neither that failed or diverged too early. Small
+    validation parts give many equal accuracies: the lower validation loss is then the better choice, for which it takes part in
+    `choice` with less than any step of accuracy.
     """
     if not (runs["protocol"] == "fair").all():
         return runs.assign(choice=runs["test_metric_last"], score=runs["test_metric_last"])
@@ -40,6 +48,7 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
     """The best choice within every budget, per dataset, model and seed.
 
     Returns rows (dataset, model, seed, metric, budget, score): from that budget on the score holds, up to the next row.
+    `at_chance` is 1 where the run is, 0 where it is not, NaN where it is not said.
     """
     group = ["dataset", "model", "seed", "metric"]
     ranked = scored(runs).dropna(subset="choice").sort_values([*group, budget, "key"], ignore_index=True)
@@ -48,46 +57,58 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
     keys = [ranked[name] for name in group]
     before = value.groupby(keys).cummax().groupby(keys).shift(fill_value=-numpy.inf)
     best = ranked[value > before].rename(columns={budget: "budget"})
-    return best[["budget", "score", "key", *group]].reset_index(drop=True)
+    best["at_chance"] = (best["outcome"] == AT_CHANCE).astype(float) if "outcome" in best else numpy.nan
+    return best[["budget", "score", "at_chance", "key", *group]].reset_index(drop=True)
 
 
-def at(steps: pandas.DataFrame, budgets: numpy.ndarray) -> numpy.ndarray:
-    """The score of one envelope (one dataset, model and seed) at each of `budgets`; NaN below its first."""
+def at(steps: pandas.DataFrame, budgets: numpy.ndarray, column: str = "score") -> numpy.ndarray:
+    """The score of one envelope (one dataset, model and seed) at each of `budgets`, or another column; NaN below its first."""
     if steps.empty:
         return numpy.full(len(budgets), numpy.nan)
     where = numpy.searchsorted(steps["budget"].to_numpy(), budgets, side="right") - 1
-    return numpy.where(where < 0, numpy.nan, steps["score"].to_numpy()[where])
+    return numpy.where(where < 0, numpy.nan, steps[column].to_numpy()[where])
 
 
-def common_budgets(steps: pandas.DataFrame, models: tuple[str, str] = ("KAN", "MLP")) -> numpy.ndarray:
+def common_budgets(steps: pandas.DataFrame, models: tuple[str, str] = PAIR) -> numpy.ndarray:
     """Budgets, evenly spaced in the logarithm, from where both models have a first network to the smaller of their
-    largest; `steps` are the envelopes of one dataset."""
+    largest; `steps` are the envelopes of one dataset. NaN where one of them has no network."""
     own = [steps.loc[steps["model"] == model, "budget"] for model in models]
+    if any(budget.empty for budget in own):
+        return numpy.full(BUDGET_POINTS, numpy.nan)
     low, high = max(budget.min() for budget in own), min(budget.max() for budget in own)
     return numpy.geomspace(low, max(low, high), BUDGET_POINTS)
 
 
-def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = ("KAN", "MLP")) -> pandas.DataFrame:
+def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = PAIR) -> pandas.DataFrame:
     """Mean gain of the first model over the second across the common budgets, per dataset and seed.
 
-    Returns rows (dataset, seed, metric, low, high, gain), `low` and `high` being the ends of the common budgets.
+    Returns rows (dataset, seed, metric, low, high, gain), `low` and `high` being the ends of the common budgets, and for each
+    model `at_chance_<model>`, the share of these budgets at which its chosen run is at chance. It is NaN where none has a
+    score, as the gain is where one of the models has none.
     """
     all_steps = envelope(runs, budget)
     rows = []
-    for dataset, steps in all_steps.groupby("dataset"):
+    for dataset, own in runs.groupby("dataset"):
         # the range is that of all runs, so that it does not depend on which try a seed happens to choose
-        sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
-        budgets = common_budgets(sizes, models)
-        for (seed, metric), group in steps.groupby(["seed", "metric"]):
-            first, second = (at(group[group["model"] == model], budgets) for model in models)
+        budgets = common_budgets(own.rename(columns={budget: "budget"})[["model", "budget"]], models)
+        steps = all_steps[all_steps["dataset"] == dataset]
+        for seed, metric in sorted(set(zip(own["seed"], own["metric"], strict=True))):
+            group = steps[(steps["seed"] == seed) & (steps["metric"] == metric)]
+            lines = [group[group["model"] == model] for model in models]
+            first, second = (at(line, budgets) for line in lines)
             gain = first - second if metric == "accuracy" else numpy.log10(second / first)
-            rows.append((dataset, seed, metric, budgets[0], budgets[-1], pandas.Series(gain).mean()))
-    return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain"])
+            chance = (pandas.Series(at(line, budgets, "at_chance")).mean() for line in lines)
+            rows.append((dataset, seed, metric, budgets[0], budgets[-1], pandas.Series(gain).mean(), *chance))
+    chances = [f"at_chance_{model}" for model in models]
+    return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain", *chances])
 
 
 def interval(values: numpy.ndarray) -> tuple[float, float, float]:
-    """Mean of independent values and its 95 % confidence interval (Student's t); the ends are infinite for one value."""
+    """Mean of independent values and its 95 % confidence interval (Student's t); the ends are infinite for one value. Of none
+    there is no mean (NaN)."""
     values = numpy.asarray(values, dtype=float)
+    if len(values) == 0:
+        return numpy.nan, -numpy.inf, numpy.inf
     mean = float(values.mean())
     if len(values) < 2:
         return mean, -numpy.inf, numpy.inf
@@ -102,7 +123,15 @@ def verdict(
 ) -> pandas.DataFrame:
     """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who is ahead: the model on whose
     side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
-    `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between."""
+    `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between.
+
+    For each model there are its runs that diverged, are at chance and failed, the datasets on which all that are compared are
+    at chance, and those on which none has a score. Raises `InputError` if one of the models has no runs."""
+    for model in PAIR:
+        if not (runs["model"] == model).any():
+            raise InputError(
+                f"the runs of the domain '{domain}' have none of {model}; a verdict compares KAN with MLP: train both"
+            )
     rows = []
     for budget in budgets:
         table = gains(runs, budget)
@@ -129,8 +158,27 @@ def verdict(
                 "budget_low": table["low"].min(),
                 "budget_high": table["high"].max(),
             }
+            | _happened(runs, table)
         )
     return pandas.DataFrame(rows)
+
+
+def _happened(runs: pandas.DataFrame, table: pandas.DataFrame) -> dict[str, object]:
+    """What happened to the runs of the models, by the runs and their table of `gains`."""
+    found = {}
+    for outcome, name in ((DIVERGED, "diverged"), (AT_CHANCE, "at_chance"), (FAILED, "failed")):
+        found |= {f"{name}_{model}": outcomes.count(runs[runs["model"] == model], outcome) for model in PAIR}
+    lowest = table.groupby("dataset")[[f"at_chance_{model}" for model in PAIR]].min()
+    found |= {f"all_at_chance_{model}": _joined(lowest.index[lowest[f"at_chance_{model}"] == 1]) for model in PAIR}
+    some = scored(runs).dropna(subset="choice")
+    for model in PAIR:
+        own = set(some.loc[some["model"] == model, "dataset"])
+        found[f"no_score_{model}"] = _joined(name for name in table["dataset"].unique() if name not in own)
+    return found
+
+
+def _joined(names: Iterable[str]) -> str | None:
+    return " ".join(names) or None
 
 
 def _tries(runs: pandas.DataFrame, model: str) -> int:
@@ -141,19 +189,20 @@ def _tries(runs: pandas.DataFrame, model: str) -> int:
 
 def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
     """The best of each model at a few matched budgets: per dataset, budget kind and budget the mean score over seeds with
-    its interval, and the gain of KAN over MLP with its interval."""
+    its interval, and the gain of KAN over MLP with its interval. `no_score_<model>` and `at_chance_<model>` are the seeds of
+    which the model has no score there, so that there is no mean, and of which its chosen run is at chance."""
     rows = []
     for budget in BUDGETS:
         steps = envelope(runs, budget)
-        for dataset, group in steps.groupby("dataset"):
-            sizes = runs[runs["dataset"] == dataset].rename(columns={budget: "budget"})[["model", "budget"]]
-            ends = common_budgets(sizes)
-            budgets = numpy.geomspace(ends[0], ends[-1], points)
+        for dataset, group in runs.groupby("dataset"):
+            ends = common_budgets(group.rename(columns={budget: "budget"})[["model", "budget"]])
+            budgets = numpy.clip(numpy.geomspace(ends[0], ends[-1], points), ends[0], ends[-1])
             metric = group["metric"].iloc[0]
-            scores = {
-                model: numpy.array([at(own, budgets) for _, own in group[group["model"] == model].groupby("seed")])
-                for model in ("KAN", "MLP")
-            }
+            own = steps[steps["dataset"] == dataset]
+            seeds = sorted(set(group["seed"]))
+            lines = {model: [own[(own["model"] == model) & (own["seed"] == seed)] for seed in seeds] for model in PAIR}
+            scores = {model: numpy.array([at(line, budgets) for line in lines[model]]) for model in PAIR}
+            chances = {model: numpy.array([at(line, budgets, "at_chance") for line in lines[model]]) for model in PAIR}
             for i, value in enumerate(budgets):
                 row = {"dataset": dataset, "metric": metric, "budget": budget, "at": value}
                 for model, score in scores.items():
@@ -161,30 +210,37 @@ def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
                 first, second = scores["KAN"][:, i], scores["MLP"][:, i]
                 gain = first - second if metric == "accuracy" else numpy.log10(second / first)
                 row["gain"], row["gain_low"], row["gain_high"] = interval(gain)
+                row |= {f"no_score_{model}": int(numpy.isnan(scores[model][:, i]).sum()) for model in PAIR}
+                row |= {f"at_chance_{model}": int((chances[model][:, i] == 1).sum()) for model in PAIR}
                 rows.append(row)
     return pandas.DataFrame(rows)
 
 
 def best(runs: pandas.DataFrame) -> pandas.DataFrame:
     """What each model reaches whatever its size: per dataset and seed the score of its best choice, then the mean over
-    datasets (errors: geometric mean). Returns one row (model, metric, score, low, high) with an interval over seeds."""
-    table = scored(runs).dropna(subset="choice")
+    datasets (errors: geometric mean). Returns one row (model, metric, score, low, high) with an interval over seeds.
+
+    `no_score` is the number of datasets, each with a seed, of which the model has no score, and which the mean leaves out;
+    `at_chance` that of best choices which are at chance (NaN if the runs do not say it)."""
+    table = scored(runs)
     rows = []
-    for (model, metric), own in table.groupby(["model", "metric"]):
+    for (model, metric), all_own in table.groupby(["model", "metric"]):
+        own = all_own.dropna(subset="choice")
         groups = own.groupby(["dataset", "seed"])["choice"]
         chosen = own.loc[groups.idxmax() if metric == "accuracy" else groups.idxmin()]
         accuracy = metric == "accuracy"
         values = chosen["score"] if accuracy else numpy.log10(chosen["score"])
         summary = interval(values.groupby(chosen["seed"]).mean())
-        rows.append((model, metric, *(summary if accuracy else (10**value for value in summary))))
-    return pandas.DataFrame(rows, columns=["model", "metric", "score", "low", "high"])
+        happened = all_own.groupby(["dataset", "seed"]).ngroups - groups.ngroups, outcomes.count(chosen, AT_CHANCE)
+        rows.append((model, metric, *(summary if accuracy else (10**value for value in summary)), *happened))
+    return pandas.DataFrame(rows, columns=["model", "metric", "score", "low", "high", "no_score", "at_chance"])
 
 
 def beside_published(ours: pandas.DataFrame, headline: pandas.DataFrame) -> pandas.DataFrame:
     """The rows of `best` (with a column `domain`) and the paper's headline bars in one table with a column `source`."""
     theirs = headline.melt(["domain", "metric"], ["KAN", "MLP"], "model", "score").assign(source="paper")
     theirs["low"] = theirs["high"] = theirs["score"]
-    columns = ["domain", "source", "model", "metric", "score", "low", "high"]
-    both = pandas.concat([theirs, ours.assign(source="here")])[columns]
+    columns = ["domain", "source", "model", "metric", "score", "low", "high", "no_score", "at_chance"]
+    both = pandas.concat([theirs, ours.assign(source="here")]).reindex(columns=columns)
     order = {domain: number for number, domain in enumerate(headline["domain"])}
     return both.sort_values("domain", key=lambda names: names.map(order), kind="stable", ignore_index=True)

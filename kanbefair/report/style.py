@@ -5,6 +5,7 @@ here and in `studies/*/figures.py` only.
 """
 
 import math
+import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -60,6 +61,9 @@ PANEL = (2.45, 2.0)
 """Width and height of a panel in inches."""
 DOT = {"markersize": 4.5, "capsize": 2.5, "linewidth": 1.2}
 """Sizes of a dot with its interval, where there is room."""
+
+HOLLOW = {"markerfacecolor": "none"}
+"""How the marker of a run is drawn that is at chance."""
 
 styled = matplotlib.rc_context(STYLE)
 """Decorator of every function that draws a figure."""
@@ -139,6 +143,16 @@ def save(figure: Figure, outputs: Outputs, name: str) -> Figure:
 def legend(figure: Figure, entries: list[Line2D], columns: int) -> None:
     """A legend above all panels."""
     figure.legend(handles=entries, loc="outside upper center", ncols=columns)
+
+
+def note(figure: Figure, words: str) -> None:
+    """A small line, or several, below all panels, for which the figure grows: what a reader must know of the runs behind them.
+    Nothing without words."""
+    if words:
+        room = int(figure.get_figwidth() * 19)
+        lines = [line for sentence in words.splitlines() for line in textwrap.wrap(sentence, room)]
+        figure.set_figheight(figure.get_figheight() + 0.14 * len(lines))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, color="0.25")
 
 
 def entry(label: str, color: object = "0.2", marker: str = "o", **options) -> Line2D:

@@ -16,6 +16,8 @@ COMMITTED = "embedded"
 """The profile whose tables and figures the project keeps in git."""
 TRAINED = "application/vnd.kanbefair.trained+json"
 """Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
+HAPPENED = "application/vnd.kanbefair.happened+json"
+"""Kind of the output of a notebook's cell that says what happened to runs, or how they were computed: every copy keeps it."""
 
 declare(
     "notebook_seconds",

@@ -5,7 +5,9 @@ import math
 import pandas
 from IPython.display import Markdown
 
-from kanbefair.report.statistics import DATASETS_TO_GENERALISE
+from kanbefair.report import outcomes
+from kanbefair.report.statistics import DATASETS_TO_GENERALISE, PAIR
+from kanbefair.training.outcome import AT_CHANCE, DIVERGED, FAILED
 
 EQUAL = {
     "parameters": "equal parameters",
@@ -35,7 +37,7 @@ def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) 
 
     A line names the datasets, the range of budgets, who is ahead by how much, what the interval is over, and the tries of
     KAN and of MLP. Where the table has "tie", the line says that no difference is shown; where there is no interval, that
-    there is no verdict.
+    there is no verdict. Behind it stands what happened to the runs, where that matters (`happened`).
 
     Args:
         verdict: the verdicts.
@@ -54,12 +56,47 @@ def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) 
 def _line(row: dict[str, object]) -> str:
     what = f"{row['domain']} ({datasets_in_words(row)}), {_budgets(row)}"
     over = f"{row['units']} {row['interval_over']}{'' if row['units'] == 1 else 's'}"
-    tries = f"{row['tries_KAN']} and {row['tries_MLP']} tries"
+    tries = " ".join([f"{row['tries_KAN']} and {row['tries_MLP']} tries.", *happened(row)])
+    if math.isnan(row["gain"]):
+        return f"{what}: **no verdict**, there is nothing to compare; {tries}"
     if row["units"] < 2 or not math.isfinite(row["high"] - row["low"]):
-        return f"{what}: **no verdict**, {_gain(row)}; no interval from {over}; {tries}."
+        return f"{what}: **no verdict**, {_gain(row)}; no interval from {over}; {tries}"
     if row["interval_over"] == "seed":
         over += ", which says nothing of other datasets"
-    return f"{what}: {_decision(row)}; 95 % interval over {over}; {tries}."
+    return f"{what}: {_decision(row)}; 95 % interval over {over}; {tries}"
+
+
+def happened(row: dict[str, object]) -> list[str]:
+    """What a reader of a verdict must know of the runs that are compared: on which datasets those of a model are all at
+    chance, on which it has no score, and how many of all runs diverged, are at chance and failed. A sentence for each."""
+    said = []
+    for model in PAIR:
+        if chance := _names(row, f"all_at_chance_{model}"):
+            said.append(f"**{model} is at chance** at every size on {outcomes.names(chance)}: it has learned nothing there.")
+        if none := _names(row, f"no_score_{model}"):
+            said.append(f"{model} has no score on {outcomes.names(none)}: nothing is compared there.")
+    numbers = {
+        outcome: {model: row.get(f"{name}_{model}", 0) for model in PAIR}
+        for outcome, name in ((DIVERGED, "diverged"), (AT_CHANCE, "at_chance"), (FAILED, "failed"))
+    }
+    if counted := outcomes.counted(numbers):
+        said.append(f"{counted}.")
+    return said
+
+
+def notes(verdict: pandas.DataFrame) -> str:
+    """What has happened to the runs behind verdicts, a line per domain, without marks: for figures."""
+    lines: dict[str, list[str]] = {}
+    for row in verdict.to_dict("records"):
+        said = lines.setdefault(row["domain"], [])
+        said += [sentence for sentence in happened(row) if sentence not in said]
+    return "\n".join(f"{domain}: {' '.join(said)}" for domain, said in lines.items() if said).replace("*", "")
+
+
+def _names(row: dict[str, object], column: str) -> list[str]:
+    """The names in a cell; none where it is empty or the table has no such column."""
+    value = row.get(column)
+    return value.split() if isinstance(value, str) else []
 
 
 def datasets_in_words(row: dict[str, object]) -> str:
@@ -74,6 +111,8 @@ def datasets_in_words(row: dict[str, object]) -> str:
 def _budgets(row: dict[str, object]) -> str:
     """The kind of budget and the range that was compared; times are in seconds."""
     form = "{:.2g} s" if row["budget"].endswith("_seconds") else "{:,.0f}"
+    if math.isnan(row["budget_low"]):
+        return EQUAL[row["budget"]]
     low = form.format(row["budget_low"])
     high = form.format(row["budget_high"])
     return EQUAL[row["budget"]] + (f" of {low}" if low == high else f" from {low} to {high}")

@@ -13,6 +13,12 @@ AT_CHANCE = "at chance"
 FAILED = "failed"
 OUTCOMES = (DONE, DIVERGED, AT_CHANCE, FAILED)
 """Every run has one of them; only records of failed runs are not kept."""
+MEANINGS = {
+    DIVERGED: "its loss or a metric is not finite from some epoch on",
+    AT_CHANCE: "no better than the largest class, or the mean, would be",
+    FAILED: "it has no result",
+}
+"""What the outcomes but `DONE` say of a run."""
 
 FIGURE = {"accuracy": "metric", "mae": "rmse"}
 """The figure of `evaluation.evaluate` that tells whether a run is at chance, by the task's metric. For numbers it is the root

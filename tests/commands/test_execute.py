@@ -305,13 +305,14 @@ def test_clean_takes_out_what_changes_and_nothing_else():
     made.cells.append(v4.new_markdown_cell("text", metadata={"papermill": {"start_time": "2024"}}))
     out, err = (v4.new_output("stream", name=name, text="x") for name in ("stdout", "stderr"))
     made.cells[1].outputs = [out, err]
-    made.cells[2].outputs = [out]
+    happened = v4.new_output("display_data", data={execute.HAPPENED: {}, "text/plain": "1 of 2 runs diverged (MLP 1)"})
+    made.cells[2].outputs = [out, happened]
     made.cells[2].metadata["tags"] = [execute.VOLATILE_TAG]
     cleaned = execute.clean(made, "..")
     assert set(cleaned.metadata) == {"kernelspec"}
     assert cleaned.cells[1].metadata == cleaned.cells[3].metadata == {}
     assert cleaned.cells[1].outputs == [out]
-    assert cleaned.cells[2].outputs == []
+    assert cleaned.cells[2].outputs == [happened]
     assert cleaned.cells[2].metadata == {"tags": [execute.VOLATILE_TAG]}
 
 

@@ -4,8 +4,11 @@ import pytest
 
 from kanbefair import execute, verify
 
-HEADER = "dataset,score,commit,python,processor,form,threads"
-ROWS = ("Rice,0.25,a1,3.11.7,Chip A,compiled,1", "Wine,0.50,a1,3.11.7,Chip A,compiled,1")
+HEADER = "dataset,score,commit,python,results_version,processor,capability,mkl,form,threads"
+ROWS = (
+    "Rice,0.25,a1,3.11.7,v1,Chip A,AVX2,AUTO,compiled,1",
+    "Wine,0.50,a1,3.11.7,v1,Chip A,AVX2,AUTO,compiled,1",
+)
 
 
 def write(folder, name="scores", header=HEADER, rows=ROWS):
@@ -62,9 +65,12 @@ def test_another_column_is_different(kept, made):
     ("old", "new", "why"),
     [
         ("Chip A", "Chip B", "processor is Chip A there and Chip B here"),
+        ("v1", "v2", "results_version is v1 there and v2 here"),
+        ("AVX2", "AVX512", "capability is AVX2 there and AVX512 here"),
+        ("AUTO", "default", "mkl is AUTO there and default here"),
         ("compiled", "plain", "form is compiled there and plain here"),
         (",1", ",2", "threads is 1 there and 2 here"),
-        ("Chip A,compiled", "Chip B,plain", "processor is Chip A there and Chip B here; form is compiled there and plain here"),
+        ("v1,Chip A", "v2,Chip B", "results_version is v1 there and v2 here; processor is Chip A there and Chip B here"),
     ],
 )
 def test_a_table_of_another_place_is_not_compared(kept, made, old, new, why):
@@ -81,7 +87,7 @@ def test_a_table_made_in_two_places_is_not_compared(kept, made):
 def test_a_kept_table_that_does_not_say_where_it_was_made_is_not_compared(kept, made):
     write(kept, header="dataset,score", rows=["Rice,0.25"])
     write(made)
-    assert compared(kept, made) == "scores: not compared: the kept table has no column processor"
+    assert compared(kept, made) == "scores: not compared: the kept table has no column results_version"
 
 
 def test_a_table_that_was_never_kept_is_different(kept, made):

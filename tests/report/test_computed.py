@@ -84,3 +84,25 @@ def test_a_table_of_times_names_its_machine_alone():
     assert how.seen == {}
     pandas.testing.assert_frame_equal(how.add(times), times)
     pandas.testing.assert_frame_equal(computed.without(times), times)
+
+
+def test_runs_that_failed_do_not_say_how_they_were_computed():
+    how = Computed()
+    failed = {"model": "KAN", "outcome": "failed"}
+    table = computed.last(pandas.DataFrame([*RUNS[:1].assign(outcome="done").to_dict("records"), failed]))
+    how.see(table)
+    assert how.seen["processor"] == {"A"} and how.news() == ""
+
+
+def test_what_differs_between_runs_is_said_once_and_again_when_more_does():
+    how = Computed()
+    assert how.news() == ""
+    how.see(RUNS[:1])
+    assert how.news() == ""
+    how.see(RUNS.assign(form=["compiled", "plain"]))
+    assert how.news() == "these runs were computed in several ways: processor A | B; form compiled | plain"
+    assert how.news() == ""
+    how.see(RUNS)
+    assert how.news() == ""
+    how.see(RUNS.assign(processor="C"))
+    assert how.news() == "these runs were computed in several ways: processor A | B | C; form compiled | plain"

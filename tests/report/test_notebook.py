@@ -2,7 +2,7 @@ import pandas
 import pytest
 import torch
 
-from kanbefair import training
+from kanbefair import sweep, training
 from kanbefair.errors import InputError
 from kanbefair.models import compiled
 from kanbefair.provenance import RESULTS_VERSION, mkl_setting, processor
@@ -155,6 +155,59 @@ def test_files_say_how_they_were_computed_and_what_is_returned_does_not(tmp_path
     said = [begun.outputs.read(name)[how].iloc[0].tolist() for name in ("runs", "scores")]
     capability, mkl = torch.backends.cpu.get_cpu_capability(), mkl_setting()
     assert said[0] == said[1] == [RESULTS_VERSION, processor(), capability, mkl, compiled.form(torch.device("cpu")), 1]
+
+
+HAPPENED = ["done", "at chance", "diverged", "failed"]
+
+
+def swept(monkeypatch, happened, **columns):
+    """A sweep's table of runs whose outcomes are these takes the place of `sweep.run`; failed ones have no figures."""
+
+    def run(specs, **options):
+        table = real(specs, **options | {"progress": False}).assign(outcome=happened, message=None, **columns)
+        failed = table["outcome"] == "failed"
+        table.loc[failed, "message"] = "no room"
+        table.loc[failed, [name for name in table if "_metric_" in name or name in computed.NAMES]] = None
+        if failed.any():
+            raise sweep.RunsFailed(table)
+        return table
+
+    real = sweep.run
+    monkeypatch.setattr(sweep, "run", run)
+    return grid(dataset="Special_jv", model="MLP", widths=(2,), epochs=1, seed=list(range(len(happened))))
+
+
+def test_below_the_number_of_runs_stands_what_happened_to_them(tmp_path, monkeypatch, capsys):
+    table = begin(given(tmp_path)).train("runs", swept(monkeypatch, HAPPENED))
+    said = "1 of 4 runs diverged (MLP 1); 1 is at chance (MLP 1); 1 failed (MLP 1: no room)"
+    count, happened = capsys.readouterr().out.splitlines()
+    assert "'runs: 3 of 4 runs trained now'" in count and tables.HAPPENED in happened and f"'{said}'" in happened
+    assert table["outcome"].tolist() == HAPPENED and table["test_metric_last"].isna().tolist() == [False] * 3 + [True]
+
+
+def test_where_all_are_done_nothing_more_is_said(tmp_path, monkeypatch, capsys):
+    begin(given(tmp_path)).train("runs", swept(monkeypatch, ["done"]))
+    assert "'runs: 1 of 1 runs trained now'" in capsys.readouterr().out
+
+
+def test_where_all_runs_failed_there_is_no_table(tmp_path, monkeypatch):
+    with pytest.raises(sweep.RunsFailed, match="2 of 2 runs failed.*no room"):
+        begin(given(tmp_path)).train("runs", swept(monkeypatch, ["failed", "failed"]))
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+def test_runs_that_were_computed_in_several_ways_are_told_of_once(tmp_path, monkeypatch, capsys):
+    begun = begin(given(tmp_path))
+    with monkeypatch.context() as first:
+        begun.train("runs", swept(first, ["done", "failed"], processor=["A", "B"]))
+    assert "several ways" not in capsys.readouterr().out
+    begun.train("runs", swept(monkeypatch, ["done", "done"], processor=["A", "B"]))
+    assert "these runs were computed in several ways: processor A | B" in capsys.readouterr().out
+    begun.read("runs")
+    assert "several ways" not in capsys.readouterr().out
+    again = begin(given(tmp_path))
+    again.find("runs")
+    assert "these runs were computed in several ways: processor A | B" in capsys.readouterr().out
 
 
 def test_columns_that_are_not_declared_are_refused(tmp_path):

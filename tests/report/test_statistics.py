@@ -3,9 +3,10 @@ import math
 import numpy
 import pandas
 import pytest
-from helpers import runs_of
+from helpers import joined, runs_of, troubled, without_scores
 from scipy.stats import t as student
 
+from kanbefair.errors import InputError
 from kanbefair.report import statistics
 
 INFINITE = math.inf
@@ -226,3 +227,102 @@ def test_ours_stand_beside_the_published_bars():
     paper = table[(table["source"] == "paper") & (table["domain"] == "vision")].set_index("model")
     assert paper["score"].to_dict() == {"KAN": 77.9, "MLP": 85.9}
     assert table.loc[table["source"] == "here", "low"].tolist() == [59.0, 60.0]
+
+
+METRICS = pytest.mark.parametrize("metric", ["accuracy", "mae"])
+
+
+@METRICS
+def test_a_verdict_counts_what_happened_and_names_where_nothing_was_learned(metric):
+    for row in statistics.verdict(troubled(metric), "audio").to_dict("records"):
+        counts = {
+            "diverged": (0, 9),
+            "at_chance": (9, 0),
+            "failed": (3, 0),
+            "all_at_chance": ("B", None),
+            "no_score": (None, "C"),
+        }
+        for name, (kan, mlp) in counts.items():
+            assert (row[f"{name}_KAN"], row[f"{name}_MLP"]) == (kan, mlp)
+        assert (row["names"], row["units"]) == ("A B C", 3) and math.isfinite(row["gain"])
+
+
+@METRICS
+def test_what_happened_changes_no_gain(metric):
+    table = troubled(metric)
+    numbers = ["gain", "low", "high", "budget_low", "budget_high"]
+    said, unsaid = (statistics.verdict(own, "audio") for own in (table, table.drop(columns="outcome")))
+    pandas.testing.assert_frame_equal(said[numbers], unsaid[numbers])
+    assert unsaid[["diverged_KAN", "at_chance_MLP", "failed_KAN", "all_at_chance_KAN"]].isna().all(axis=None)
+    assert unsaid["no_score_MLP"].tolist() == ["C", "C"]
+
+
+def test_a_model_that_learned_at_one_compared_size_is_not_at_chance_at_all_of_them():
+    table = runs_of(even(10)).assign(outcome="at chance")
+    assert statistics.verdict(table, "audio")["all_at_chance_KAN"].tolist() == ["A", "A"]
+    table.loc[(table["model"] == "KAN") & (table["seed"] == 2) & (table["parameters"] == 10), "outcome"] = "done"
+    assert statistics.verdict(table, "audio")["all_at_chance_KAN"].isna().all()
+    assert statistics.verdict(table, "audio")["all_at_chance_MLP"].tolist() == ["A", "A"]
+    largest = table["parameters"] == 100
+    larger = table.assign(outcome="at chance", valid_metric_selected=50 + largest)
+    larger.loc[largest, "outcome"] = "done"
+    assert statistics.verdict(larger, "audio")[["all_at_chance_KAN", "all_at_chance_MLP"]].isna().all(axis=None)
+
+
+def test_a_size_that_is_not_compared_does_not_count_as_learned():
+    large = [("A", "KAN", seed, 1000, 99.0, 99.0) for seed in (1, 2, 3)]
+    table = runs_of([*even(10), *large])
+    table["outcome"] = ["at chance" if size <= 100 else "done" for size in table["parameters"]]
+    assert statistics.verdict(table, "audio")["all_at_chance_KAN"].tolist() == ["A", "A"]
+
+
+@METRICS
+def test_where_no_run_has_a_score_there_is_no_number(metric):
+    table = without_scores(troubled(metric))
+    for row in statistics.verdict(table, "audio").itertuples():
+        assert (row.winner, row.units, row.names, row.no_score_KAN, row.no_score_MLP) == ("tie", 0, "A B C", "A B C", "A B C")
+        assert math.isnan(row.gain) and (row.failed_KAN, row.failed_MLP) == (27, 27)
+    assert statistics.matched(table)[["KAN", "MLP", "gain"]].isna().all(axis=None)
+    best = statistics.best(table)
+    assert best["model"].tolist() == ["KAN", "MLP"] and best["score"].isna().all() and best["no_score"].tolist() == [9, 9]
+
+
+@pytest.mark.parametrize("model", ["KAN", "MLP"])
+def test_without_runs_of_a_model_there_is_no_verdict(model):
+    table = troubled()
+    for own in (table[table["model"] != model], table[:0]):
+        with pytest.raises(InputError, match="the runs of the domain 'audio' have none of (KAN|MLP); a verdict compares"):
+            statistics.verdict(own, "audio")
+    both = joined(table[table["dataset"] == "A"], table[(table["dataset"] == "B") & (table["model"] != model)])
+    row = statistics.verdict(both, "audio").iloc[0]
+    assert row[f"no_score_{model}"] == "B" and math.isfinite(row["gain"])
+    assert statistics.matched(both).set_index("dataset").loc["B", model].isna().all()
+
+
+@METRICS
+def test_matched_budgets_and_best_choices_count_seeds_without_a_score_and_at_chance(metric):
+    table = statistics.matched(troubled(metric)).groupby("dataset")[
+        ["no_score_KAN", "no_score_MLP", "at_chance_KAN", "at_chance_MLP"]
+    ]
+    assert table.max().to_numpy().tolist() == table.min().to_numpy().tolist() == [[0, 0, 0, 0], [0, 0, 3, 0], [0, 3, 0, 0]]
+    best = statistics.best(troubled(metric))
+    assert best[["no_score", "at_chance"]].to_numpy().tolist() == [[0, 3], [3, 0]]
+
+
+def test_a_seed_without_a_score_leaves_no_mean_at_matched_budgets():
+    rows = [*even(10), ("A", "KAN", 4, 10, math.nan, math.nan), ("A", "MLP", 4, 10, 50.0, 50.0)]
+    table = statistics.matched(runs_of(rows))
+    assert table["KAN"].isna().all() and table["gain"].isna().all() and (table["MLP"] == 50).all()
+    assert (table["no_score_KAN"] == 1).all() and not table["no_score_MLP"].any()
+
+
+def test_no_values_have_no_mean_and_no_interval():
+    mean, low, high = statistics.interval([])
+    assert math.isnan(mean) and (low, high) == (-INFINITE, INFINITE)
+
+
+def test_budgets_of_one_size_are_that_size():
+    # 417090 is not met when one goes there by logarithms
+    rows = [("A", model, 1, 417090, 50.0, score) for model, score in (("KAN", 60.0), ("MLP", 50.0))]
+    table = statistics.matched(runs_of(rows))
+    assert table["gain"].tolist() == [10.0] * 8 and not table[["no_score_KAN", "no_score_MLP"]].any(axis=None)

@@ -166,3 +166,15 @@ def test_rows_are_named_from_the_top():
     assert labels(axes.yaxis) == {"first": 0, "second": 1}
     assert axes.get_ylim() == (1.5, -0.5)
     assert [line.get_ydata()[0] for line in axes.lines[1:]] == [0.5]
+
+
+def test_a_note_stands_below_the_panels_and_the_figure_grows_for_it():
+    plain, noted = (style.new_figure(1, 1)[0] for _ in range(2))
+    style.note(plain, "")
+    style.note(noted, "word " * 30 + "\nend")
+    assert plain.get_supxlabel() == "" and plain.get_figheight() == style.PANEL[1]
+    lines = noted.get_supxlabel().splitlines()
+    assert len(lines) > 2 and lines[-1] == "end" and max(map(len, lines)) <= 19 * style.PANEL[0]
+    (axes,) = shown(noted)
+    assert noted.get_figheight() > style.PANEL[1]
+    assert axes.get_tightbbox().y0 > noted._supxlabel.get_window_extent().y1

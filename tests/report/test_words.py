@@ -2,8 +2,9 @@ import math
 
 import pandas
 import pytest
+from helpers import troubled, without_scores
 
-from kanbefair.report import sentences, statistics
+from kanbefair.report import sentences, statistics, words
 
 TABULAR = {
     "domain": "tabular",
@@ -134,3 +135,40 @@ def test_a_verdict_of_runs_has_all_that_a_line_needs():
     first, second = sentences(statistics.verdict(runs, "text")).data.splitlines()
     assert first.startswith("- text (A, B), equal parameters from 10 to 100: **KAN** ahead by 11.50 points [")
     assert second.startswith("- text (A, B), equal FLOPs from 100 to 1,000: **KAN** ahead by 11.50 points [")
+
+
+HAPPENED = (
+    " **KAN is at chance** at every size on B: it has learned nothing there. MLP has no score on C: nothing is compared there. "
+    "9 runs diverged (MLP 9); 9 are at chance (KAN 9); 3 failed (KAN 3)."
+)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_behind_who_is_ahead_stands_what_happened_to_the_runs(metric, tmp_path):
+    table = statistics.verdict(troubled(metric), "audio")
+    table.to_csv(tmp_path / "verdict.csv", index=False)
+    for own in (table, pandas.read_csv(tmp_path / "verdict.csv")):
+        for line in sentences(own).data.splitlines():
+            assert line.endswith(f"; 3 and 3 tries.{HAPPENED}")
+        assert words.notes(own) == f"audio:{HAPPENED}".replace("*", "")
+
+
+def test_where_all_failed_a_sentence_says_so():
+    first, _ = sentences(statistics.verdict(without_scores(troubled()), "audio")).data.splitlines()
+    assert first == (
+        "- audio (A, B, C), equal parameters from 100 to 1,600: **no verdict**, there is nothing to compare; 3 and 3 tries. "
+        "KAN has no score on A, B and C: nothing is compared there. MLP has no score on A, B and C: nothing is compared there. "
+        "54 runs failed (KAN 27, MLP 27)."
+    )
+
+
+def test_of_runs_that_are_all_done_nothing_more_is_said():
+    assert words.happened(TABULAR) == []
+    done = statistics.verdict(troubled().assign(outcome="done"), "audio")
+    assert words.happened(done.assign(no_score_MLP=None).iloc[0].to_dict()) == []
+    assert words.notes(done.assign(no_score_MLP=None)) == ""
+
+
+def test_networks_that_were_never_both_built_have_no_range_of_budgets():
+    nothing = {"gain": math.nan, "budget_low": math.nan, "budget_high": math.nan, "units": 0, "winner": "tie"}
+    assert ", equal parameters: **no verdict**, there is nothing to compare; 12 and 24 tries." in line(TABULAR | nothing)

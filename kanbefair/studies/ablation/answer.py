@@ -16,9 +16,12 @@ def answer(effects: pandas.DataFrame) -> Markdown:
         for base, other in (("MLP", "KAN"), ("KAN", "MLP")):
             rows = own[own["base"] == base]
             single = rows[rows["factor"] != "everything"]
-            whole = rows[rows["factor"] == "everything"].iloc[0]
-            lines.append(f"- **{group}, from {base}**: {other} in its place gives {size(whole)}{_nearest(whole, single)}.")
+            if len(single) == len(rows):
+                lines.append(f"- **{group}, from {base}**: {other} in its place has no score to compare with.")
+            for _, whole in rows[rows["factor"] == "everything"].iterrows():
+                lines.append(f"- **{group}, from {base}**: {other} in its place gives {size(whole)}{_nearest(whole, single)}.")
             lines += _sure(single)
+            lines += [f"  - {remark}." for remark in rows["remark"].dropna().unique()]
     return Markdown("\n".join(lines))
 
 
@@ -35,7 +38,7 @@ def size(row: pandas.Series) -> str:
 
 def _nearest(whole: pandas.Series, single: pandas.DataFrame) -> str:
     """The single change whose effect comes nearest to that of the other network, where the two networks differ."""
-    if not math.isnan(whole["share"]):
+    if not math.isnan(whole["share"]) and len(single):
         best = single.loc[(single["share"] - 1).abs().idxmin()]
         return (
             f". The single change that comes nearest to it is *{best['change']}*: {size(best)}, {best['share']:.0%} of the way"

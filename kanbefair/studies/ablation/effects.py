@@ -1,10 +1,12 @@
 """Effects of single changes: differences of scores at equal budgets, their means and their intervals."""
 
+from collections.abc import Sequence
+
 import numpy
 import pandas
 from scipy.stats import ttest_ind
 
-from kanbefair.report import statistics
+from kanbefair.report import outcomes, statistics
 from kanbefair.studies.ablation.design import BASES, CHANGES
 
 GROUPS = {"mae": "symbolic functions", "accuracy": "classification"}
@@ -12,6 +14,10 @@ GROUPS = {"mae": "symbolic functions", "accuracy": "classification"}
 RATIO = "log10 error ratio"
 UNITS = {"symbolic functions": RATIO, "classification": "points"}
 """The unit of an effect in each group."""
+MEANS = ("effect", "low", "high", "interval_over", "seed_low", "seed_high", "datasets", "seeds")
+"""What `mean_effect` gives."""
+EFFECTS = ["group", "base", "factor", "change", "unit", *MEANS, "share", "remark"]
+"""The columns of the table of effects."""
 
 
 def differences(scores: pandas.DataFrame, variant: str, base: str) -> pandas.DataFrame:
@@ -22,6 +28,7 @@ def differences(scores: pandas.DataFrame, variant: str, base: str) -> pandas.Dat
     percent, plus half a point. Both are positive where `variant` is better.
     """
     table = scores[scores["focus"]].pivot_table(index=["dataset", "metric", "seed"], columns="variant", values="score")
+    table = table.reindex(columns=[variant, base])
     first, second = table[variant], table[base]
     accuracy = table.index.get_level_values("metric") == "accuracy"
     with numpy.errstate(divide="ignore", invalid="ignore"):
@@ -57,10 +64,26 @@ def mean_effect(*groups: pandas.DataFrame, column: str = "effect") -> dict[str, 
     }
 
 
+def remark(scores: pandas.DataFrame, groups: Sequence[str], *variants: str) -> str | None:
+    """What a reader of an effect on these groups must know of the runs of the variants that are compared at the focus budget:
+    where all of them are at chance, and how many learning rates have no score. None if there is nothing."""
+    own = scores[scores["focus"] & scores["metric"].map(GROUPS).isin(groups)]
+    said = []
+    for variant in variants:
+        runs = own[own["variant"] == variant]
+        said += outcomes.remark(variant, runs, runs["dataset"], runs["lost"].sum())
+        none = [name for name in own["dataset"].unique() if name not in set(runs["dataset"])]
+        if none:
+            said.append(f"no run of {variant} has a score on {outcomes.names(none)}")
+    return "; ".join(said) or None
+
+
 def _interval(first: pandas.Series, second: pandas.Series | None = None) -> tuple[float, float, float]:
     """Mean and 95 % interval (Student's t); with a second sample those of the difference of the means (Welch's t)."""
     if second is None:
         return statistics.interval(first)
+    if min(len(first), len(second)) < 2:
+        return first.mean() - second.mean(), -numpy.inf, numpy.inf
     ends = ttest_ind(first, second, equal_var=False).confidence_interval(statistics.CONFIDENCE)
     return first.mean() - second.mean(), ends.low, ends.high
 
@@ -68,16 +91,17 @@ def _interval(first: pandas.Series, second: pandas.Series | None = None) -> tupl
 def effects(scores: pandas.DataFrame) -> pandas.DataFrame:
     """The effect of each change, a row per group of datasets and change, from `findings.scores`.
 
-    Columns: group, base, factor, change, unit, those of `mean_effect`, and `share`: the effect over that of the other base
-    in this one's place; NaN where the two bases do not differ (the interval of that effect holds zero).
+    Columns: `EFFECTS`. `share` is the effect over that of the other base in this one's place; NaN where the two bases do not
+    differ (the interval of that effect holds zero). `remark` says what happened to the runs, where that matters.
     """
     rows = []
     for change in CHANGES:
         found = differences(scores, change.variant, BASES[change.base])
         for group, own in found.groupby("group", sort=False):
             names = {"group": group, "base": change.base, "factor": change.factor, "change": change.change}
-            rows.append(names | {"unit": UNITS[group]} | mean_effect(own))
-    table = pandas.DataFrame(rows)
+            note = remark(scores, [group], change.variant, BASES[change.base])
+            rows.append(names | {"unit": UNITS[group]} | mean_effect(own) | {"remark": note})
+    table = pandas.DataFrame(rows, columns=EFFECTS)
     whole = table[table["factor"] == "everything"].set_index(["group", "base"])
     certain = whole["effect"].where((whole["low"] > 0) | (whole["high"] < 0))
     table["share"] = table["effect"] / certain.reindex(pandas.MultiIndex.from_frame(table[["group", "base"]])).to_numpy()

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kanbefair.report import statistics, style
+from kanbefair.report import outcomes, statistics, style
 from kanbefair.studies.ablation.design import BASES, CURVES
 
 VARIANTS = {
@@ -48,7 +48,17 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
     for axes in panels[-columns:]:
         axes.set_xlabel("trainable values")
     style.legend(figure, panels[0].get_legend_handles_labels()[0], min(3, columns))
+    style.note(figure, _lost(scores[scores["variant"].isin(CURVES)]))
     return figure
+
+
+def _lost(scores: pandas.DataFrame) -> str:
+    """How many of the chosen runs diverged or are at chance, and how many runs have no score."""
+    said = outcomes.words(scores, "variant")
+    lines = [f"Of the chosen runs: {said}."] if said else []
+    if lost := scores["lost"].sum():
+        lines.append(f"Left out, as they have no score: {lost} runs.")
+    return "\n".join(lines)
 
 
 def _curve(axes: Axes, rows: pandas.DataFrame, variant: str, metric: str) -> None:
@@ -110,6 +120,10 @@ def effects(table: pandas.DataFrame) -> Figure:
             column[-1].invert_xaxis()
         column[-1].set_xlabel(f"{AXES[own['unit'].iloc[0]]}\n← worse     better →")
     style.legend(figure, _effects_entries(table), 2 * len(groups))
+    noted = table.dropna(subset="remark")
+    if len(noted):
+        said = ", ".join(f"{row.base}: {row.change} ({row.group})" for row in noted.itertuples())
+        style.note(figure, f"With runs that are at chance or have no score (table, column remark): {said}.")
     return figure
 
 

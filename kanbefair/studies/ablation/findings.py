@@ -6,28 +6,40 @@ from collections.abc import Sequence
 import numpy
 import pandas
 
-from kanbefair.report import statistics
+from kanbefair.errors import InputError
+from kanbefair.report import outcomes, statistics
 from kanbefair.studies.ablation.answer import answer
 from kanbefair.studies.ablation.design import BASES, CHANGES, PUBLISHED_TOPS, SPLINE_MLPS, Try
-from kanbefair.studies.ablation.effects import RATIO, UNITS, differences, effects, mean_effect
+from kanbefair.studies.ablation.effects import MEANS, RATIO, UNITS, differences, effects, mean_effect, remark
 from kanbefair.sweep import Store
+from kanbefair.training.outcome import FAILED
 
 __all__ = ["answer", "beside_tops", "budget_ratios", "claims", "effects", "read", "scores"]
+
+CLAIMS = ["claim", "comparison", "on", "unit", *MEANS, "verdict", "remark"]
+"""The columns of the table of claims."""
 
 
 def scores(runs: pandas.DataFrame, tried: Sequence[Try]) -> pandas.DataFrame:
     """One row per dataset, variant, budget and seed: the test score of the learning rate that validation chooses.
 
-    `live_parameters` is the network's number of trainable values, a text's embedding included.
+    `live_parameters` is the network's number of trainable values, a text's embedding included. `outcome` is that of the run
+    that is chosen, `lost` the number of learning rates without a score, of runs that diverged or failed. Where none has one
+    there is no row. Raises `InputError` if no run at all has one.
     """
     rows = [(t.variant, t.size, t.focus, t.spec.key) for t in tried]
     places = pandas.DataFrame(rows, columns=["variant", "size", "focus", "key"])
     table = places.merge(statistics.scored(runs).drop_duplicates("key"), on="key", validate="many_to_one")
     sign = numpy.where(table["metric"] == "accuracy", 1.0, -1.0)
-    table = table.assign(rank=sign * table["choice"]).dropna(subset="rank")
-    best = table.groupby(["dataset", "variant", "size", "seed"], sort=False)["rank"].idxmax()
+    table = table.assign(rank=sign * table["choice"])
+    place = ["dataset", "variant", "size", "seed"]
+    table["lost"] = table["rank"].isna().groupby([table[name] for name in place]).transform("sum")
+    table = table.dropna(subset="rank")
+    if table.empty:
+        raise InputError(f"none of {len(runs)} runs has a score, {outcomes.words(runs)}; there is nothing to compare")
+    best = table.groupby(place, sort=False)["rank"].idxmax()
     kept = ["dataset", "domain", "metric", "variant", "size", "focus", "seed", "lr", "widths", "live_parameters", "score"]
-    return table.loc[best, kept].sort_index(ignore_index=True)
+    return table.loc[best, [*kept, "outcome", "lost"]].sort_index(ignore_index=True)
 
 
 def budget_ratios(scores: pandas.DataFrame) -> pandas.DataFrame:
@@ -35,7 +47,8 @@ def budget_ratios(scores: pandas.DataFrame) -> pandas.DataFrame:
     keys = ["dataset", "size"]
     again = {change.variant for change in CHANGES if change.factor == "everything"}
     values = scores[~scores["variant"].isin(again)].groupby(["variant", *keys], sort=False)["live_parameters"].first()
-    ratio = values / values[BASES["KAN"]].reindex(values.index.droplevel("variant")).to_numpy()
+    kan = scores[scores["variant"] == BASES["KAN"]].groupby(keys)["live_parameters"].first()
+    ratio = values / kan.reindex(values.index.droplevel("variant")).to_numpy()
     table = ratio.groupby("variant", sort=False).agg(["min", "median", "max"])
     return table.rename_axis("trainable values ÷ KAN's").reset_index()
 
@@ -61,7 +74,7 @@ def claims(scores: pandas.DataFrame) -> pandas.DataFrame:
 
     Claim 2, in the units of the groups: KAN against the plain MLP, and MLPs with splines against KAN. Claim 3, on the one
     scale of log10 error ratios: what splines do for an MLP in each group, and by how much more they do it for symbolic
-    functions. Columns: claim, comparison, on (the group), unit, those of `mean_effect`, verdict.
+    functions. Columns: `CLAIMS`.
     """
     kan = BASES["KAN"]
     rows = _by_group(scores, kan, "MLP", ("KAN is better", "KAN is worse", "no difference shown"))
@@ -74,8 +87,9 @@ def claims(scores: pandas.DataFrame) -> pandas.DataFrame:
             parts.append((tuple(groups), ("more for symbolic", "less for symbolic", "no difference shown")))
         for names, words in parts:
             estimate = mean_effect(*(groups[group] for group in names), column="relative")
-            rows.append(_claim(3, f"{name} − MLP", " − ".join(names), RATIO, estimate, words))
-    return pandas.DataFrame(rows)
+            note = remark(scores, list(names), name, "MLP")
+            rows.append(_claim(3, f"{name} − MLP", " − ".join(names), RATIO, estimate, words) | {"remark": note})
+    return pandas.DataFrame(rows, columns=CLAIMS)
 
 
 def _by_group(scores: pandas.DataFrame, variant: str, base: str, words: tuple[str, str, str]) -> list[dict[str, object]]:
@@ -83,7 +97,10 @@ def _by_group(scores: pandas.DataFrame, variant: str, base: str, words: tuple[st
     short = {BASES["KAN"]: "KAN"}
     comparison = f"{short.get(variant, variant)} − {short.get(base, base)}"
     groups = differences(scores, variant, base).groupby("group", sort=False)
-    return [_claim(2, comparison, group, UNITS[group], mean_effect(own), words) for group, own in groups]
+    return [
+        _claim(2, comparison, group, UNITS[group], mean_effect(own), words) | {"remark": remark(scores, [group], variant, base)}
+        for group, own in groups
+    ]
 
 
 def _claim(
@@ -97,11 +114,11 @@ def _claim(
 
 def read(runs: pandas.DataFrame, folder: str | os.PathLike) -> pandas.DataFrame:
     """The activations of the trained `runs` from the folder of records, one row per point: dataset, model, layer, edge, x, y,
-    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs."""
+    and of the layer the `count` of all edges or units and the range `low` … `high` of its inputs. Failed runs have none."""
     store = Store(folder)
     rows = [
         (run.dataset, run.model, layer["layer"], edge, x, y, layer["count"], layer["low"], layer["high"])
-        for run in runs.itertuples()
+        for run in runs[runs["outcome"] != FAILED].itertuples()
         for layer in store.curves(run.record)["activations"]
         for edge, ys in enumerate(layer["y"])
         for x, y in zip(layer["x"], ys, strict=True)

@@ -11,6 +11,8 @@ from kanbefair.report.shared_columns import (
     LR,
     METRIC,
     MODEL,
+    OUTCOME_OF,
+    REMARK,
     RUNS,
     SCORE,
     SEED,
@@ -41,6 +43,8 @@ declare(
     Column("widths", "widths of the hidden layers, joined by _", "units"),
     LIVE,
     Column("score", "test metric at the epoch that validation selects", SCORE),
+    OUTCOME_OF,
+    Column("lost", "learning rates that have no score, as their runs diverged or failed", "runs"),
 )
 declare(
     "ablation_tops",
@@ -68,6 +72,7 @@ declare(
     DATASETS,
     SEEDS,
     Column("share", "effect over that of everything; empty where the two networks do not differ for certain"),
+    REMARK,
 )
 declare(
     "ablation_splines",

@@ -25,7 +25,7 @@ def _who(claim: pandas.DataFrame) -> list[str]:
     overall = equal[equal["interval_over"] == "stream"] if (equal["interval_over"] == "stream").any() else equal
     first = [
         f"KAN minus MLP (relu) in what is left after the last task, at equal learning, over {row['on']}: "
-        f"{_interval(row, 'effect')} points: **{row['verdict']}**."
+        f"{_interval(row, 'effect')} points: **{row['verdict']}**{_remark(row)}."
         for _, row in overall.iterrows()
     ] or ["At no learning rates that were tried did both learn up to the same level."]
     lines = [
@@ -34,7 +34,7 @@ def _who(claim: pandas.DataFrame) -> list[str]:
     ]
     for comparison in COMPARISONS:
         own = claim[claim["comparison"] == comparison.name]
-        said = [f"{row['on']} {_interval(row, 'effect')} ({row['verdict']})" for _, row in own.iterrows()]
+        said = [f"{row['on']} {_interval(row, 'effect')} ({row['verdict']}{_remark(row)})" for _, row in own.iterrows()]
         if said:
             lines.append(f"- {comparison.measure}, points, KAN minus MLP: {'; '.join(said)}.")
     return lines
@@ -46,15 +46,18 @@ def _when(summary: pandas.DataFrame) -> list[str]:
         "validation chooses:"
     ]
     for names, own in summary.groupby(PLACE, sort=False):
-        said = [f"{row['network']} {row['learned']:.0f} → {row['average']:.0f}" for _, row in own.iterrows()]
+        said = [
+            f"{row['network']} {row['learned']:.0f} → {row['average']:.0f}{_chance(row, ' ({})')}" for _, row in own.iterrows()
+        ]
         lines.append(f"- {', '.join(names)}: {', '.join(said)}.")
     return lines
 
 
 def _why(summary: pandas.DataFrame, peaks: pandas.DataFrame) -> list[str]:
     kan = summary[summary["network"] == "KAN"]["overlap"]
+    shared = "" if kan.isna().all() else f"share {kan.min():.2f} to {kan.max():.2f} of their knots (0: none, 1: all alike)"
     lines = [
-        f"On the streams above a KAN's tasks share {kan.min():.2f} to {kan.max():.2f} of their knots (0: none, 1: all alike). "
+        f"On the streams above a KAN's tasks {shared or 'have no score'}. "
         "On the peaks, error just after a peak was learned → after the last peak, trained with LBFGS. A network keeps what "
         f"it has learned if the 95 % interval of the error's growth stays below {NOTICED}:"
     ]
@@ -63,7 +66,9 @@ def _why(summary: pandas.DataFrame, peaks: pandas.DataFrame) -> list[str]:
         for _, row in own.iterrows():
             knots = "" if math.isnan(row["overlap"]) else f", knots shared {row['overlap']:.2f}"
             forgets = "**keeps**" if row["forgetting_high"] < NOTICED else "forgets"
-            said.append(f"{row['network']} {forgets} ({row['learned']:.1g} → {row['average']:.1g}{knots})")
+            said.append(
+                f"{row['network']} {forgets} ({row['learned']:.1g} → {row['average']:.1g}{knots}{_chance(row, ', {}')})"
+            )
         lines.append(f"- {dataset}: {'; '.join(said)}.")
     return lines
 
@@ -77,6 +82,16 @@ def _remedy(gain: pandas.DataFrame) -> list[str]:
             said.append(f"{row['strategy']} {_interval(row, 'gain')} ({more})")
         lines.append(f"- {', '.join(names)}: {'; '.join(said)}.")
     return lines
+
+
+def _remark(row: pandas.Series) -> str:
+    """What the table of claims remarks on, behind a verdict."""
+    return f", but {row['remark']}" if isinstance(row["remark"], str) else ""
+
+
+def _chance(row: pandas.Series, form: str) -> str:
+    """How many of the runs behind a row of the summary are at chance, if there are any."""
+    return form.format(f"{row['at_chance']} of {row['seeds']} runs at chance") if row["at_chance"] else ""
 
 
 def _interval(row: pandas.Series, name: str) -> str:

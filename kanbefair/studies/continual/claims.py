@@ -1,11 +1,12 @@
 """What the study of continual learning says of claim 4 (docs/protocol.md: Claims): KAN forgets more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas
 
-from kanbefair.report import statistics
-from kanbefair.studies.continual.pairs import DIFFERENCE, PLACE, equal_learning, naive, paired
+from kanbefair.report import outcomes, statistics
+from kanbefair.studies.continual.pairs import DIFFERENCE, PAIR, PLACE, equal_learning, naive, paired
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,36 @@ def claims(table: pandas.DataFrame, best: pandas.DataFrame, peaks: pandas.DataFr
 
     `table` holds all runs (`findings.placed`), `best` the chosen ones (`findings.chosen`), `peaks` the chosen ones on the
     peaks. Columns: claim, comparison, on, unit, effect, low, high (95 %), interval_over ("seed" or "stream"), datasets,
-    seeds, verdict.
+    seeds, verdict, remark.
     """
     rows = []
     for comparison in COMPARISONS:
         equal = comparison is EQUAL
-        rows += _on_streams(comparison, equal_learning(table).dropna() if equal else paired(naive(best), comparison.measure))
+        rows += _on_streams(
+            comparison,
+            equal_learning(table).dropna() if equal else paired(naive(best), comparison.measure),
+            naive(table if equal else best),
+        )
     return pandas.DataFrame([*rows, *_on_peaks(peaks)])
 
 
-def _on_streams(comparison: Comparison, differences: pandas.DataFrame) -> list[dict[str, object]]:
-    """A row per stream, with its interval over seeds, and one for all of them, over streams, if there are several."""
+def remark(runs: pandas.DataFrame, networks: Sequence[str], on: pandas.DataFrame) -> str | None:
+    """What a reader of a claim must know of the compared runs of these networks on streams (rows with PLACE): of whom all are
+    at chance on which stream, and how many runs have no score. None if there is nothing."""
+    said = []
+    for network in networks:
+        own = runs[runs["network"] == network].merge(on[PLACE].drop_duplicates())
+        # of chosen runs all have a score, and each group says how many others had none
+        lost = own.drop_duplicates(PLACE)["lost"].sum() if "lost" in own else own["valid_average"].isna().sum()
+        said += outcomes.remark(network, own, own["dataset"] + ", " + own["stream_name"], lost)
+        if own.empty:
+            said.append(f"no run of {network} has a score")
+    return "; ".join(said) or None
+
+
+def _on_streams(comparison: Comparison, differences: pandas.DataFrame, runs: pandas.DataFrame) -> list[dict[str, object]]:
+    """A row per stream, with its interval over seeds, and one for all of them, over streams, if there are several. `runs` are
+    those behind the differences."""
     places = differences.groupby(PLACE, sort=False)
     samples = [(f"{dataset}, {stream}", own["difference"], "seed", own) for (dataset, stream), own in places]
     if len(samples) > 1:
@@ -59,7 +79,7 @@ def _on_streams(comparison: Comparison, differences: pandas.DataFrame) -> list[d
     for on, values, over, own in samples:
         row = _row(comparison.name, on, "points", values, over, own)
         verdict = comparison.above if row["low"] > 0 else comparison.below if row["high"] < 0 else "no difference shown"
-        rows.append(row | {"verdict": verdict})
+        rows.append(row | {"verdict": verdict, "remark": remark(runs, PAIR, own)})
     return rows
 
 
@@ -71,7 +91,7 @@ def _on_peaks(peaks: pandas.DataFrame) -> list[dict[str, object]]:
         own = flat[flat["network"] == network]
         row = _row(f"{network}: growth of the error", "Peaks_1d", "mean |error|", own["test_forgetting"], "seed", own)
         verdict = "does not forget" if row["high"] < NOTICED else "forgets" if row["low"] > NOTICED else "not decided"
-        rows.append(row | {"verdict": verdict})
+        rows.append(row | {"verdict": verdict, "remark": remark(own, [network], own)})
     return rows
 
 

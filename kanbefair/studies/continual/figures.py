@@ -43,6 +43,17 @@ def _streams(table: pandas.DataFrame) -> tuple[Figure, list[tuple[Axes, pandas.D
     return figure, [(axes, own) for axes, (_, own) in zip(panels, places, strict=True)], panels[-columns:]
 
 
+def _note(figure: Figure, table: pandas.DataFrame) -> None:
+    """How many runs behind the points of a figure are at chance, and how many have no score, by network."""
+    words = {"at_chance": "Runs that are at chance", "lost": "Runs without a score, left out"}
+    lines = []
+    for column, said in words.items():
+        own = table[table[column] > 0].groupby("network", sort=False)[column].sum()
+        if len(own):
+            lines.append(f"{said}: {', '.join(f'{network} {number}' for network, number in own.items())}.")
+    style.note(figure, "\n".join(lines))
+
+
 def _networks_legend(figure: Figure, table: pandas.DataFrame, linestyle: str) -> None:
     names = style.in_order(table["network"], NETWORKS)
     entries = [Line2D([], [], label=name, linestyle=linestyle, linewidth=0.9, **_look(name)) for name in names]
@@ -70,6 +81,7 @@ def strategies(table: pandas.DataFrame) -> Figure:
         axes.set_ylim(0, 102)
         axes.grid(axis="x", visible=False)
     _networks_legend(figure, table, "")
+    _note(figure, table)
     return figure
 
 
@@ -87,6 +99,7 @@ def plasticity(table: pandas.DataFrame) -> Figure:
     for axes in lowest:
         axes.set_xlabel("accuracy just learned (%)")
     _networks_legend(figure, table, "-")
+    _note(figure, table)
     return figure
 
 
@@ -102,7 +115,9 @@ def matrices(table: pandas.DataFrame) -> Figure:
     for strategy, line in zip(shown, panels, strict=True):
         for network, axes in zip(networks, line, strict=True):
             own = table[(table["strategy"] == strategy) & (table["network"] == network)]
-            picture = _matrix(axes, own.pivot_table(index="after", columns="on", values="value").to_numpy())
+            axes.set_visible(not own.empty)
+            if not own.empty:
+                picture = _matrix(axes, own.pivot_table(index="after", columns="on", values="value").to_numpy())
         line[0].set_ylabel(f"{strategy}\nafter task")
     for network, first, last in zip(networks, panels[0], panels[-1], strict=True):
         first.set_title(network)
@@ -152,6 +167,7 @@ def switches(table: pandas.DataFrame) -> Figure:
         style.entry("after the last task", "0.15", markersize=4),
     ]
     style.legend(figure, entries, len(entries))
+    _note(figure, table)
     return figure
 
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy
 import pandas
 
-from kanbefair.report import statistics
+from kanbefair.errors import InputError
+from kanbefair.report import outcomes, statistics
 from kanbefair.studies.continual.answer import answer
 from kanbefair.studies.continual.claims import all_claims, claims
 from kanbefair.studies.continual.design import Peak, Try
 from kanbefair.studies.continual.pairs import KIND, PLACE, carried, gaps, naive, remedies
 from kanbefair.sweep import Store
 from kanbefair.training.continual.loop import PICTURE_POINTS
+from kanbefair.training.outcome import AT_CHANCE
 
 __all__ = [
     "MEASURES",
@@ -46,25 +48,33 @@ def chosen(table: pandas.DataFrame) -> pandas.DataFrame:
     """The rows of `placed` with the settings that validation chooses for each network, stream, strategy and optimiser.
 
     A setting is a learning rate and, where the strategy has one, a strength. The one with the best mean over seeds of the
-    average after the last task is chosen. Settings of which a run diverged are not.
+    average after the last task is chosen. Settings of which a run has no score, as it diverged or failed, are not, and where
+    all are such there is no row. `lost` is the number of these runs. Raises `InputError` if no setting can be chosen at all.
     """
     strength = table["strength"] if "strength" in table else pandas.Series(numpy.nan, table.index)
     table = table.assign(tried=strength.fillna(-1.0))
     parts = []
     for _, own in table.groupby([*PLACE, "network", "method", *KIND], sort=False):
         means = own.groupby(["lr", "tried"])["valid_average"].agg(lambda v: v.mean(skipna=False))
+        if means.isna().all():
+            continue
         lr, value = means.idxmax() if own["metric"].iloc[0] == "accuracy" else means.idxmin()
-        parts.append(own[(own["lr"] == lr) & (own["tried"] == value)])
+        chosen = own[(own["lr"] == lr) & (own["tried"] == value)]
+        parts.append(chosen.assign(lost=own["valid_average"].isna().sum()))
+    if not parts:
+        raise InputError(f"none of {len(table)} runs can be chosen, {outcomes.words(table)}; there is nothing to compare")
     return pandas.concat(parts, ignore_index=True).drop(columns="tried")
 
 
 def summary(best: pandas.DataFrame) -> pandas.DataFrame:
-    """One row per group of `chosen`: what was chosen, and mean and 95 % interval over seeds of each of `MEASURES`."""
+    """One row per group of `chosen`: what was chosen, mean and 95 % interval over seeds of each of `MEASURES`, how many of the
+    chosen runs are at chance, and how many of all have no score."""
     rows = []
     for names, own in best.groupby([*PLACE, *KIND, "method", "network"], sort=False):
         row = dict(zip([*PLACE, *KIND, "method", "network"], names, strict=True))
         row |= {name: own[name].iloc[0] for name in ("metric", "lr", "strength", "buffer", "live_parameters") if name in own}
         row |= {"overlap": own["overlap"].mean(), "seeds": len(own)}
+        row |= {"at_chance": (own["outcome"] == AT_CHANCE).sum(), "lost": own["lost"].iloc[0]}
         for name in MEASURES:
             row[name], row[f"{name}_low"], row[f"{name}_high"] = statistics.interval(own[f"test_{name}"])
         rows.append(row)
@@ -74,10 +84,13 @@ def summary(best: pandas.DataFrame) -> pandas.DataFrame:
 def plasticity(table: pandas.DataFrame) -> pandas.DataFrame:
     """Naive training at every learning rate: what was just learned and what is left after the last task.
 
-    Means over seeds of the rows of `placed`. Columns: PLACE, network, lr, test_learned, test_average.
+    Means over seeds of the rows of `placed`. Columns: PLACE, network, lr, test_learned, test_average, and the numbers of runs
+    that are at chance (`at_chance`) and that have no score, which the means leave out (`lost`).
     """
-    groups = naive(table).groupby([*PLACE, "network", "lr"], sort=False)
-    return groups[["test_learned", "test_average"]].mean().reset_index()
+    runs = naive(table)
+    runs = runs.assign(at_chance=runs["outcome"] == AT_CHANCE, lost=runs["test_average"].isna())
+    groups = runs.groupby([*PLACE, "network", "lr"], sort=False)
+    return groups[["test_learned", "test_average"]].mean().join(groups[["at_chance", "lost"]].sum()).reset_index()
 
 
 def matrices(best: pandas.DataFrame, networks: Sequence[str], strategies: Sequence[str]) -> pandas.DataFrame:
@@ -103,8 +116,8 @@ def pictures(best: pandas.DataFrame, networks: Sequence[str], method: str, runs:
     store = Store(runs)
     x = numpy.linspace(-1, 1, PICTURE_POINTS)
     own = best[(best["method"] == method) & best["network"].isin(networks)].drop_duplicates(["dataset", "network"])
-    parts = []
+    parts = [pandas.DataFrame(columns=["network", "after", "x", "y"])]
     for network, record in zip(own["network"], own["record"], strict=True):
         for after, y in enumerate(store.curves(record).get("picture", []), start=1):
             parts.append(pandas.DataFrame({"network": network, "after": after, "x": x, "y": y}))
-    return pandas.concat(parts, ignore_index=True)
+    return pandas.concat(parts[1:] or parts, ignore_index=True)

@@ -28,6 +28,7 @@ def paired(best: pandas.DataFrame, measure: str) -> pandas.DataFrame:
     Returns a row per place, kind and seed that both have, with the column `difference`.
     """
     wide = best.pivot_table(index=[*PLACE, *KIND, "seed"], columns="network", values=f"test_{measure}")
+    wide = wide.reindex(columns=list(PAIR))
     return (wide[PAIR[0]] - wide[PAIR[1]]).dropna().rename("difference").reset_index()
 
 
@@ -50,9 +51,10 @@ def remedies(best: pandas.DataFrame) -> pandas.DataFrame:
     more the strategy adds for KAN. Columns: PLACE, strategy, network, gain, low, high (the 95 % interval over seeds), seeds.
     """
     wide = carried(best).pivot_table(index=[*PLACE, "network", "seed"], columns="strategy", values="test_average")
-    gains = wide.drop(columns="naive").sub(wide["naive"], axis=0).reset_index()
+    gains = wide.drop(columns="naive", errors="ignore").sub(wide.get("naive", numpy.nan), axis=0).reset_index()
     gains = gains.melt([*PLACE, "network", "seed"], var_name="strategy", value_name="gain").dropna()
     pair = gains.pivot_table(index=[*PLACE, "strategy", "seed"], columns="network", values="gain")
+    pair = pair.reindex(columns=list(PAIR))
     more = (pair[PAIR[0]] - pair[PAIR[1]]).dropna().rename("gain").reset_index().assign(network=DIFFERENCE)
     rows = []
     for names, own in pandas.concat([gains, more]).groupby([*PLACE, "strategy", "network"], sort=False):

@@ -29,6 +29,7 @@ REMEDY = (
     Column("strength", "strength of the pull to earlier parameters (ewc and knots)", optional=True),
     Column("buffer", "rows of earlier tasks that are trained on again (replay)", "rows", optional=True),
 )
+LOST = Column("lost", "runs without a score, as they diverged or failed; they are in no mean", "runs")
 OVERLAP = Column("overlap", "share of their knots that two tasks use alike, mean over pairs; empty without splines")
 
 MEANINGS = {
@@ -74,6 +75,8 @@ declare(
     SEEDS,
     (Column(name, f"test part, mean over seeds: {words}", unit) for name, (words, unit) in MEANINGS.items()),
     (column for name, (_, unit) in MEANINGS.items() for column in interval(name, unit, f"{name}_low", f"{name}_high")),
+    Column("at_chance", "runs of the chosen setting that are at chance", "runs"),
+    LOST,
 )
 declare(
     "continual_matrices",
@@ -93,6 +96,8 @@ declare(
     NETWORK,
     LR,
     *(Column(f"test_{name}", f"mean over seeds: {MEANINGS[name][0]}", "percent") for name in ("learned", "average")),
+    Column("at_chance", "runs that are at chance", "runs"),
+    LOST,
 )
 declare(
     "continual_gaps",

@@ -8,18 +8,19 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kanbefair.report import statistics, style
-from kanbefair.report.words import EQUAL, datasets_in_words
+from kanbefair.report import outcomes, statistics, style
+from kanbefair.report.statistics import PAIR
+from kanbefair.report.words import EQUAL, datasets_in_words, notes
+from kanbefair.training.outcome import AT_CHANCE
 
-PAIR = ("KAN", "MLP")
-"""A gain is that of the first over the second."""
 BUDGET_MARKERS = dict(zip(EQUAL, "oD^v", strict=True))
 
 
 @style.styled
 def budgets(runs: pandas.DataFrame, kinds: Sequence[str] = statistics.BUDGETS) -> Figure:
     """Score of runs (`<domain>_runs`) against each budget, a row of panels per budget and a column per dataset: every run as
-    a point, and per model the envelope chosen within the budget (line: median over seeds, band: their range)."""
+    a point, open where the run is at chance, and per model the envelope chosen within the budget (line: median over seeds,
+    band: their range). Runs that failed or have no score are only counted below."""
     datasets = list(dict.fromkeys(runs["dataset"]))
     figure, panels = _budget_panels(len(datasets), len(kinds))
     scored = statistics.scored(runs)
@@ -36,6 +37,7 @@ def budgets(runs: pandas.DataFrame, kinds: Sequence[str] = statistics.BUDGETS) -
             axes.set_title(style.short(dataset))
     entries = [style.entry(model, *style.look(model), linestyle="-", markersize=4) for model in style.in_order(runs["model"])]
     style.legend(figure, entries, len(entries))
+    style.note(figure, outcomes.noted(runs))
     return figure
 
 
@@ -54,10 +56,17 @@ def _budget_panels(datasets: int, kinds: int) -> tuple[Figure, numpy.ndarray]:
     return figure, axes[:, :datasets]
 
 
+OPEN = style.HOLLOW | {"markersize": 2.6, "markeredgewidth": 0.6, "alpha": 0.7}
+"""The point of a run that is at chance."""
+
+
 def _points(axes: Axes, points: pandas.DataFrame, kind: str, model: str) -> None:
     color, marker = style.look(model)
-    faint = {"markersize": 2.2, "alpha": 0.28, "markeredgewidth": 0}
-    axes.plot(points[kind], points["score"], marker, color=color, rasterized=len(points) > 2000, **faint)
+    how = {"color": color, "alpha": 0.28, "rasterized": len(points) > 2000}
+    chance = points["outcome"] == AT_CHANCE if "outcome" in points else numpy.zeros(len(points), dtype=bool)
+    for own, look in ((points[~chance], {"markersize": 2.2, "markeredgewidth": 0}), (points[chance], OPEN)):
+        if len(own):
+            axes.plot(own[kind], own["score"], marker, **how | look)
 
 
 def _envelope(axes: Axes, steps: pandas.DataFrame, largest: float, model: str) -> None:
@@ -78,7 +87,9 @@ def _budget_axes(axes: Axes, own: pandas.DataFrame, kind: str) -> None:
     axes.set_xscale("log")
     if kind.endswith("_seconds"):
         style.log_axis(axes.xaxis)
-    if metric == "mae":
+    if own["score"].isna().all():
+        axes.set_yticks([])
+    elif metric == "mae":
         style.error_axis(axes)
     else:
         low, top = own["score"].quantile(0.1), own["score"].max()
@@ -141,6 +152,7 @@ def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
         gain_axis(axes, metric, labels)
     entries = [style.entry(EQUAL[name], "0.3", BUDGET_MARKERS[name]) for name in equal]
     figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))
+    style.note(figure, notes(table))
     return figure
 
 
@@ -151,6 +163,8 @@ def _place(row: pandas.Series) -> str:
 
 
 def _gain_text(row: pandas.Series, pair: tuple[str, str]) -> str:
+    if math.isnan(row["gain"]):
+        return "nothing to compare"
     better = pair[0] if row["gain"] > 0 else pair[1]
     size = f"error {10 ** abs(row['gain']):.2g}× lower" if row["metric"] == "mae" else f"{abs(row['gain']):.1f} points ahead"
     if not math.isfinite(row["low"]):
@@ -183,4 +197,19 @@ def beside(table: pandas.DataFrame) -> Figure:
             style.error_axis(axes)
         axes.set_ylabel("mean |error|" if errors else "accuracy (%)")
     style.legend(figure, [style.entry(model, *style.look(model)) for model in models], len(models))
+    style.note(figure, _beside_note(table))
     return figure
+
+
+def _beside_note(table: pandas.DataFrame) -> str:
+    """Of how many pairs of dataset and seed the best run is at chance, and of how many there is no score."""
+    lines = []
+    for column, words in (
+        ("at_chance", "Best runs that are at chance"),
+        ("no_score", "Pairs of dataset and seed without a score"),
+    ):
+        own = table[table[column] > 0] if column in table else table[:0]
+        if len(own):
+            said = (f"{row.model} on {row.domain} {getattr(row, column):.0f}" for row in own.itertuples())
+            lines.append(f"{words}: {', '.join(said)}.")
+    return "\n".join(lines)

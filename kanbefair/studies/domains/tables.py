@@ -15,6 +15,8 @@ declare(
     Column("{KAN,MLP}_{low,high}", "ends of the 95 % interval of that score over seeds", SCORE),
     Column("gain", "gain of KAN over MLP, mean over seeds, positive where KAN is better", GAIN),
     interval("gain over seeds", GAIN, "gain_low", "gain_high"),
+    Column("no_score_{KAN,MLP}", "seeds of which the model has no score within the budget; with one there is no mean", "seeds"),
+    Column("at_chance_{KAN,MLP}", "seeds of which the chosen run is at chance", "seeds"),
 )
 declare("{symbolic,tabular,vision,text,audio}_verdict", "a kind of budget (`statistics.verdict`)", VERDICT)
 declare("verdict", "a domain and a kind of budget (`statistics.verdict`)", VERDICT)
@@ -29,4 +31,6 @@ declare(
         "score", "what the model reaches whatever its size: mean over datasets and seeds, of errors the geometric one", SCORE
     ),
     interval("score over seeds, in rows of the paper score itself", SCORE),
+    Column("no_score", "pairs of dataset and seed of which no run of the model has a score, left out of the mean", "pairs"),
+    Column("at_chance", "pairs of dataset and seed of which the chosen run is at chance; empty where it is not said", "pairs"),
 )

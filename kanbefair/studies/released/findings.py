@@ -3,6 +3,7 @@
 import numpy
 import pandas
 
+from kanbefair.errors import InputError
 from kanbefair.report import statistics
 from kanbefair.studies.released.rows import SETTINGS, spec
 
@@ -71,6 +72,7 @@ def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
     """How near two columns of metrics come: shares in percent, per domain and model.
 
     `table` is one of `compare` or `duplicates`. Accuracies: the same digits (`exact`), and `POINTS`. Errors: `LOGARITHMS`.
+    `lost` is the number of pairs of which a value is missing, as its run diverged or failed: they are not near.
     """
     rows = []
     for (domain, model), own in table.groupby(["domain", "model"], sort=False):
@@ -81,14 +83,16 @@ def agreement(table: pandas.DataFrame) -> pandas.DataFrame:
             off = numpy.log(own["ratio"]).abs()
             near = {name: off <= limit for name, limit in LOGARITHMS.items()}
         shares = {name: 100 * value.mean() for name, value in near.items()}
-        rows.append({"domain": domain, "model": model, "rows": len(own)} | shares)
-    return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=["domain", "model", "rows"])
+        rows.append({"domain": domain, "model": model, "rows": len(own), "lost": off.isna().sum()} | shares)
+    return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=["domain", "model", "rows", "lost"])
 
 
 def exceptions(table: pandas.DataFrame) -> pandas.DataFrame:
-    """The MLP rows of a table of `compare` that do not come back: other digits, or an error off by more than 0.1 %."""
+    """The MLP rows of a table of `compare` that do not come back: other digits, an error off by more than 0.1 %, or
+    no value where the other row has one."""
     mlp = table[table["model"] == "MLP"]
     off = (mlp["points"].abs() >= EXACT) | ((mlp["ratio"] - 1).abs() > EXACT_ERROR)
+    off |= mlp["released"].isna() != mlp["ours"].isna()
     return mlp[off].drop(columns=["drawn", "key", "grid", "order", "shortcut", "grid_range"])
 
 
@@ -141,14 +145,16 @@ def equal_tries(rows: pandas.DataFrame, draws: int = 50, seed: int = 0) -> panda
 
 
 def verdicts(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """`statistics.verdict` of released rows, or of re-runs, per domain that has rows of both models.
+    """`statistics.verdict` of released rows, or of re-runs, per domain with rows of both models on a dataset.
 
     Each comes with all tries and with as many tries for KAN as for MLP (column `tries`: "all" or "equal").
     """
     parts = []
     for domain, own in rows.groupby("domain", sort=False):
-        if own["model"].nunique() < 2:
+        if own.groupby("dataset")["model"].nunique().max() < 2:
             continue
         for label, table in (("all", own.assign(seed=0)), ("equal", equal_tries(own))):
             parts.append(statistics.verdict(table, domain, unit="dataset").assign(tries=label))
+    if not parts:
+        raise InputError("no dataset has rows of both KAN and MLP; there is nothing to compare")
     return pandas.concat(parts, ignore_index=True)

@@ -19,7 +19,7 @@ import pandas
 
 from kanbefair import sweep
 from kanbefair.data.available import available
-from kanbefair.errors import exit_status
+from kanbefair.errors import InputError, exit_status
 from kanbefair.folders import PROJECT, replaced, writable
 from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
@@ -117,7 +117,8 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
         device: "cpu" or "cuda".
         out: folder of the tables; new records go to `runs/` in it.
 
-    Raises `InputError` if `rows` cannot be read, `out` cannot be written, or the data folder does not exist.
+    Raises `InputError` if `rows` cannot be read, `out` cannot be written, or the data folder does not exist, and, when all
+    others are done, if some runs failed.
     """
     writable(out)
     released = normalised(released_rows.released(rows, data_dir)) if rows else None
@@ -128,11 +129,15 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
     if known is not None:
         known = known[still_valid(known, wanted)]
     done = set() if known is None else set(known["key"])
+    failed = []
     try:
         for domain in DOMAINS:
             missing = [spec for spec in specs(domain, names, released) if spec.key not in done]
             options = {"data_dir": data_dir, "device": device, "workers": workers, "label": domain}
-            sweep.run(missing, runs=store.folder, **options)
+            try:
+                sweep.run(missing, runs=store.folder, **options)
+            except sweep.RunsFailed as error:
+                failed.append(f"{domain}: {error}")
     finally:
         fresh = [record for own in wanted if own.spec.key not in done and (record := store.read(own))]
         table = sweep.table(fresh).assign(run_seconds=[record["run_seconds"] for record in fresh])
@@ -142,6 +147,8 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
         write(table.reindex(columns=COLUMNS), out / "reruns.csv.gz")
         if released is not None:
             compare(released, table, out)
+    if failed:
+        raise InputError("\n".join(failed))
 
 
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:

@@ -29,6 +29,9 @@ SETTINGS = ("widths", "activation", "grid", "order", "shortcut", "grid_range", "
 AGREEMENT = (
     MODEL,
     Column("rows", "pairs of values that are compared", "pairs"),
+    Column(
+        "lost", "pairs of which a value is missing, as its run diverged or failed; they are not near", "pairs", optional=True
+    ),
     Column("exact", "share of accuracies that are equal in every digit", "percent", optional=True),
     Column("within {0.15,0.5} points", "share of accuracies that differ by at most so much", "percent", optional=True),
     Column("within {0.1,0.2,5} %", "share of errors whose ratio is at most so far from 1", "percent", optional=True),

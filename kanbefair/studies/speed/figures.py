@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from kanbefair.report import style
-from kanbefair.report.words import EQUAL
-from kanbefair.studies.domains.figures import PAIR, gain_axis, gain_dots, winner_color
+from kanbefair.report.statistics import PAIR
+from kanbefair.report.words import EQUAL, notes
+from kanbefair.studies.domains.figures import gain_axis, gain_dots, winner_color
 from kanbefair.studies.speed.layers import LINEAR, OURS, PASSES, PLAIN
 
 LAYERS = {
@@ -193,4 +194,5 @@ def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
         style.name_rows(axes, [EQUAL[name] for name in names], lines=True)
     entries = [style.entry(f"{model} ahead", winner_color(model)) for model in pair]
     style.legend(figure, [*entries, style.entry("no difference shown", winner_color("tie"))], len(entries) + 1)
+    style.note(figure, notes(table))
     return figure

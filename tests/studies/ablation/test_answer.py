@@ -32,7 +32,7 @@ def group(name, unit, rows):
     wide."""
     return [
         {"group": name, "base": base, "factor": "everything" if change in ("KAN", "MLP") else "one", "change": change}
-        | {"unit": unit, "effect": effect, "low": effect - half, "high": effect + half, "share": share}
+        | {"unit": unit, "effect": effect, "low": effect - half, "high": effect + half, "share": share, "remark": None}
         | {"seed_low": effect - half / 2, "seed_high": effect + half / 2, "interval_over": "dataset", "datasets": 6}
         for base, change, effect, half, share in rows
     ]
@@ -78,4 +78,21 @@ def test_the_answer_in_full():
         "  - Changes that help, with their whole interval: *better still* (+2.0 points [+1.0, +3.0]); "
         "*best* (+3.0 points [+2.0, +4.0]).",
         "  - Changes that harm, with their whole interval: *most of it* (-3.0 points [-4.0, -2.0]).",
+    ]
+
+
+def test_the_answer_hands_on_what_is_remarked_and_what_has_no_score():
+    rows = group(
+        "classification", "points", [("MLP", "KAN", 2, 1, 1), ("MLP", "no bias", 1, 3, 0.5), ("KAN", "no bias", 1, 3, 1)]
+    )
+    rows[1]["remark"] = "MLP: no bias is at chance on c"
+    assert answer.answer(pandas.DataFrame(rows)).data.splitlines() == [
+        "- **classification, from MLP**: KAN in its place gives +2.0 points [+1.0, +3.0]. The single change that comes nearest "
+        "to it is *no bias*: +1.0 points [-2.0, +4.0], 50% of the way.",
+        "  - Changes that help, with their whole interval: none.",
+        "  - Changes that harm, with their whole interval: none.",
+        "  - MLP: no bias is at chance on c.",
+        "- **classification, from KAN**: MLP in its place has no score to compare with.",
+        "  - Changes that help, with their whole interval: none.",
+        "  - Changes that harm, with their whole interval: none.",
     ]

@@ -81,7 +81,8 @@ def _scores(values: dict[str, float], datasets: dict[str, str], seeds: int = 4) 
                 shift = 0.1 * place + 0.01 * seed + noise.normal(0, 1e-4)
                 score = value + shift if metric == "accuracy" else 10 ** -(value + shift)
                 rows.append((name, metric, variant, 8, True, seed, score))
-    return pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+    scores = pandas.DataFrame(rows, columns=["dataset", "metric", "variant", "size", "focus", "seed", "score"])
+    return scores.assign(outcome="done", lost=0)
 
 
 SYMBOLIC = {f"f{n}": "mae" for n in range(6)}
@@ -124,3 +125,34 @@ def test_no_share_without_a_certain_difference(known):
     noise = numpy.random.default_rng(0).normal(0, 1, same.sum())
     flat.loc[same, "score"] = numpy.where(flat.loc[same, "metric"] == "mae", 10**-noise, noise)
     assert effects.effects(flat)["share"].isna().all()
+
+
+TROUBLED = {"MLP": (0, 0), KAN: (1, 1), "MLP: KAN": (1, 1)}
+
+
+def test_an_effect_remarks_on_runs_at_chance_and_without_a_score():
+    scores = made_up_scores(TROUBLED, symbolic=("f", "g"))
+    assert effects.remark(scores, ["symbolic functions", "classification"], KAN, "MLP") is None
+    here = scores["variant"] == KAN
+    scores.loc[here & (scores["dataset"] == "f"), "outcome"] = "at chance"
+    scores.loc[here & (scores["dataset"] == "g") & (scores["seed"] == 1), ["outcome", "lost"]] = ["at chance", 2]
+    scores = scores[~((scores["variant"] == "MLP") & (scores["dataset"] == "g"))]
+    assert effects.remark(scores, ["symbolic functions"], KAN, "MLP") == (
+        f"{KAN} is at chance on f; 2 runs of {KAN} have no score; no run of MLP has a score on g"
+    )
+    assert effects.remark(scores, ["classification"], KAN, "MLP") is None
+
+
+def test_a_variant_without_a_score_has_no_effect(monkeypatch):
+    monkeypatch.setattr(effects, "CHANGES", CHANGES)
+    scores = made_up_scores(TROUBLED | {"MLP: no bias": (0, 0), "KAN: MLP": (0, 0), "KAN: K = 2": (0, 0)})
+    found = effects.effects(scores[~scores["variant"].isin(["MLP: KAN", "KAN: K = 2"])])
+    assert set(zip(found["base"], found["change"], strict=True)) == {("MLP", "no bias"), ("KAN", "MLP")}
+    none = effects.effects(scores[scores["variant"] == "MLP: no bias"])
+    assert none.empty and list(none) == effects.EFFECTS
+
+
+def test_two_samples_of_which_one_has_one_value_have_no_interval():
+    one, three = (pandas.DataFrame({"dataset": "a", "seed": range(n), "effect": float(n)}) for n in (1, 3))
+    found = effects.mean_effect(one, three)
+    assert (found["effect"], found["low"], found["high"]) == (-2, -math.inf, math.inf)

@@ -20,7 +20,7 @@ def scores(errors=(0.001, 0.1), accuracies=(10.0, 12.0)):
         for seed, score in enumerate(values)
     ]
     columns = ["dataset", "metric", "variant", "size", "live_parameters", "seed", "score"]
-    return pandas.DataFrame(rows, columns=columns)
+    return pandas.DataFrame(rows, columns=columns).assign(outcome="done", lost=0)
 
 
 def test_curves_are_means_with_intervals_and_errors_are_geometric_means():
@@ -53,7 +53,7 @@ def effects():
         for base, other in (("MLP", "KAN"), ("KAN", "MLP"))
         for factor, change, effect in (("everything", other, 0.7), ("bias", "no bias", -0.4))
     ]
-    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset")
+    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset", remark=None)
 
 
 def test_effects_stand_at_their_values_and_errors_are_ratios_with_the_smaller_on_the_right():
@@ -106,3 +106,17 @@ def test_splines_are_one_curve_an_edge_and_absent_layers_are_hidden():
     assert titles == ["layer 1: 3 of 7 edges", "layer 2: 3 of 7 edges", "layer 1: 3 of 7 units"]
     assert [line.get_ydata().tolist() for line in panels[0].lines] == [[-1, 1], [0, 2], [1, 3]]
     assert panels[0].get_xlim() == (-1, 1)
+
+
+def test_runs_that_are_at_chance_or_without_a_score_are_counted_below():
+    table = scores()
+    table.loc[:1, "outcome"] = "at chance"
+    table.loc[3, "lost"] = 4
+    said = figures.curves(table, PUBLISHED_TOPS).get_supxlabel().replace("\n", " ")
+    assert said.startswith(
+        "Of the chosen runs: 2 of 48 runs are at chance (KAN, silu shortcut 2). Left out, as they have no score"
+    )
+    noted = effects().assign(remark=["KAN is at chance", *[None] * 7])
+    said = figures.effects(noted).get_supxlabel().replace("\n", " ")
+    assert said.endswith("(table, column remark): MLP: KAN (symbolic functions).")
+    assert figures.effects(effects()).get_supxlabel() == figures.curves(scores(), PUBLISHED_TOPS).get_supxlabel() == ""

@@ -10,6 +10,7 @@ from helpers import PLAIN_KAN as KAN
 from helpers import kept, made_up_scores
 from scipy.stats import t as student
 
+from kanbefair.errors import InputError
 from kanbefair.studies.ablation import findings
 from kanbefair.studies.ablation.design import Try
 from kanbefair.studies.ablation.effects import RATIO
@@ -33,8 +34,8 @@ def tried_and_run(tries, metric):
     for place, (variant, size, seed, rate, *quality) in enumerate(tries):
         valid, test = quality if metric == "accuracy" else (10.0**-value for value in quality)
         places.append(Try(variant, size, size == 8, SimpleNamespace(key=f"k{place}")))
-        rows.append((f"k{place}", "D", "any", "fair", metric, seed, rate, (size,), 100 * size, valid, test))
-    columns = ["key", "dataset", "domain", "protocol", "metric", "seed", "lr", "widths", "live_parameters"]
+        rows.append((f"k{place}", "D", "any", "fair", metric, seed, rate, (size,), 100 * size, "done", valid, test))
+    columns = ["key", "dataset", "domain", "protocol", "metric", "seed", "lr", "widths", "live_parameters", "outcome"]
     return pandas.DataFrame(rows, columns=[*columns, "valid_metric_selected", "test_metric_selected"]), places
 
 
@@ -156,7 +157,7 @@ def test_the_contrast_is_over_seeds_where_one_group_is_small():
         over = found.loc["BSpline_MLP − MLP", "interval_over"]
         assert over["symbolic functions − classification"] == "seed"
         assert sorted([over["symbolic functions"], over["classification"]]) == ["dataset", "seed"]
-        assert found.notna().all(axis=None)
+        assert found.drop(columns="remark").notna().all(axis=None) and found["remark"].isna().all()
 
 
 def test_learned_splines_are_read_point_by_point(tmp_path):
@@ -166,7 +167,10 @@ def test_learned_splines_are_read_point_by_point(tmp_path):
         {"layer": 2, "count": 8, "low": -0.25, "high": 1.0, "x": [-2.0, 2.0], "y": [[7.0, 9.0]]},
     ]
     runs = pandas.DataFrame(
-        [{"dataset": "Digits", "model": "BSpline_MLP", "record": kept(tmp_path, spec, {"activations": layers})}]
+        [
+            {"dataset": "Digits", "model": "BSpline_MLP", "record": kept(tmp_path, spec, {"activations": layers})},
+            {"dataset": "Digits", "model": "KAN", "record": "none", "outcome": "failed"},
+        ]
     )
     table = findings.read(runs, tmp_path)
     assert set(table["dataset"]) == {"Digits"} and set(table["model"]) == {"BSpline_MLP"}
@@ -178,3 +182,24 @@ def test_learned_splines_are_read_point_by_point(tmp_path):
         [2, 0, -2, 7, 8, -0.25, 1],
         [2, 0, 2, 9, 8, -0.25, 1],
     ]
+
+
+@BOTH
+def test_runs_without_a_score_are_counted_where_another_rate_has_one(metric):
+    runs, places = tried_and_run([("MLP", 8, 1, 0.1, math.nan, math.nan), ("MLP", 8, 1, 0.2, 3.0, 2.5)], metric)
+    runs["outcome"] = ["failed", "at chance"]
+    found = findings.scores(runs, places)
+    assert found[["lr", "outcome", "lost"]].to_numpy().tolist() == [[0.2, "at chance", 1]]
+    with pytest.raises(InputError, match="none of 1 runs has a score, 1 of 1 runs failed .*; there is nothing to compare"):
+        findings.scores(runs[:1].assign(model="MLP"), places[:1])
+
+
+def test_claims_remark_on_runs_at_chance_and_of_a_network_without_a_score_there_are_none():
+    scores = made_up_scores({"MLP": (0, 0), KAN: (1, 1), "BSpline_MLP": (2, 1)})
+    scores.loc[(scores["variant"] == KAN) & (scores["dataset"] == "c"), "outcome"] = "at chance"
+    found = findings.claims(scores).set_index(["comparison", "on"])["remark"]
+    assert found["KAN − MLP", "classification"] == f"{KAN} is at chance on c"
+    assert found["BSpline_MLP − KAN", "classification"] == f"{KAN} is at chance on c"
+    assert pandas.isna(found["KAN − MLP", "symbolic functions"])
+    assert not any("First" in comparison for comparison, _ in found.index)
+    assert findings.budget_ratios(scores[scores["variant"] != KAN].assign(live_parameters=5))["median"].isna().all()

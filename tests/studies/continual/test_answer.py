@@ -16,7 +16,7 @@ CLAIM = pandas.DataFrame(
         ("KAN, one spline: growth of the error", "Peaks_1d", "mean |error|", 99, 98, 100, "seed", "forgets"),
     ],
     columns=["comparison", "on", "unit", "effect", "low", "high", "interval_over", "verdict"],
-)
+).assign(remark=None)
 
 
 SUMMARY = pandas.DataFrame(
@@ -28,7 +28,7 @@ SUMMARY = pandas.DataFrame(
         STREAM | {"network": "KAN", "learned": 11.0, "average": 12.0, "overlap": 0.01, "strategy": "joint"},
         STREAM | {"network": "KAN", "learned": 13.0, "average": 14.0, "overlap": 0.99, "optimizer_state": "reset"},
     ]
-)
+).assign(at_chance=0, seeds=3)
 
 
 PEAK = {"dataset": "Peaks_1d", "method": "LBFGS", "overlap": math.nan}
@@ -41,7 +41,7 @@ PEAKS = pandas.DataFrame(
         PEAK | {"network": "unseen", "learned": 0.6, "average": 0.6, "forgetting_high": 0.0, "method": "Adam, reset"},
         PEAK | {"network": "table", "learned": 0.02, "average": 0.02, "forgetting_high": 0.001, "dataset": "Peaks_2d"},
     ]
-)
+).assign(at_chance=0, seeds=3)
 
 
 GAIN = pandas.DataFrame(
@@ -108,3 +108,18 @@ def test_the_answer_says_which_remedies_do_more_for_kan():
         "- Digits, threes: ewc +4.0 [+1.0, +7.0] (more for KAN); knots -4.0 [-7.0, -1.0] (less for KAN); "
         "replay +2.0 [-1.0, +5.0] (no difference shown)."
     ]
+
+
+def test_the_answer_hands_on_what_is_remarked_and_counts_runs_at_chance():
+    remarked = CLAIM.assign(remark=[None, None, None, "KAN is at chance on Digits, threes", None])
+    first, lines = part("Does KAN forget more?", remarked)
+    assert "points: **KAN keeps less**, but KAN is at chance on Digits, threes. `forgetting`" in first
+    assert "(KAN keeps less, but KAN is at chance on Digits, threes)" in lines[1]
+    said = findings.answer(CLAIM, SUMMARY.assign(at_chance=[2, 0, 0, 0, 0, 0]), GAIN, PEAKS.assign(at_chance=[0, 1, 0, 0])).data
+    assert "- Digits, threes: KAN 95 → 33 (2 of 3 runs at chance), MLP relu 90 → 41" in said
+    assert "MLP tanh forgets (0.01 → 0.3, 1 of 3 runs at chance)" in said
+
+
+def test_of_a_kan_without_a_score_no_knots_are_told():
+    said = findings.answer(CLAIM, SUMMARY[SUMMARY["network"] != "KAN"], GAIN[:0], PEAKS).data
+    assert "On the streams above a KAN's tasks have no score. On the peaks" in said

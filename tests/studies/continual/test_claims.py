@@ -3,6 +3,8 @@
 The 95 % interval of m − h, m, m + h is m ± 2.484 h, that of m − h, m + h is m ± 12.706 h.
 """
 
+import math
+
 import pandas
 import pytest
 from helpers import joined, stream_runs
@@ -144,3 +146,34 @@ def test_claims_keep_their_order_within_a_claim():
     theirs = pandas.DataFrame({"claim": [3, 2], "on": ["d", "c"]})
     found = findings.all_claims(ours, None, theirs)
     assert found["on"].tolist() == ["c", "d", "b", "a"] and found.index.tolist() == [0, 1, 2, 3]
+
+
+def test_a_claim_remarks_on_runs_at_chance_and_without_a_score():
+    table = joined(study([9.0, 10.0, 11.0]), study([1.0, 2.0, 3.0], stream_name="pairs"))
+    assert stream_claims(table)["remark"].isna().all()
+    kan = (table["network"] == "KAN") & (table["stream_name"] == "pairs")
+    table.loc[kan, "outcome"] = "at chance"
+    table.loc[kan & (table["lr"] == 0.001) & (table["seed"] == 2), ["outcome", "valid_average", "valid_learned"]] = [
+        "failed",
+        math.nan,
+        math.nan,
+    ]
+    found = stream_claims(table, findings.chosen(table)).set_index(["comparison", "on"])["remark"]
+    forgetting = found["KAN − MLP relu, forgetting"]
+    assert pandas.isna(forgetting["Digits, threes"])
+    said = "KAN is at chance on Digits, pairs; 1 run of KAN has no score"
+    assert forgetting["Digits, pairs"] == forgetting["2 streams"] == said
+    assert found["KAN − MLP relu, average at equal learning"]["Digits, pairs"] == "1 run of KAN has no score"
+
+
+def test_without_a_score_on_the_peaks_nothing_is_decided():
+    table = study([1.0, 2.0])
+    found = findings.claims(table, table[table["lr"] == 0.01], NO_PEAKS[NO_PEAKS["network"] != ONE])
+    row = found[found["unit"] == "mean |error|"].iloc[0]
+    assert math.isnan(row["effect"]) and (row["verdict"], row["remark"]) == ("not decided", f"no run of {ONE} has a score")
+
+
+def test_without_any_kan_nothing_is_claimed_on_streams():
+    table = study([1.0, 2.0])
+    table = table[table["network"] != "KAN"]
+    assert set(findings.claims(table, table, NO_PEAKS)["unit"]) == {"mean |error|"}

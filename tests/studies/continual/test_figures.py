@@ -12,7 +12,7 @@ from kanbefair.studies.continual import figures
 
 
 def _summary(**given) -> pandas.DataFrame:
-    table = pandas.DataFrame(given)
+    table = pandas.DataFrame(given | {"at_chance": 0, "lost": 0})
     return table.assign(dataset="Digits", stream_name="3 × 2 classes", optimizer_state="carried")
 
 
@@ -41,7 +41,7 @@ def test_switches_join_what_was_learned_with_what_is_left():
             "learned": [0.001, 0.02, 0.03],
             "average": [0.1, 0.02, 0.3],
         }
-    )
+    ).assign(at_chance=0, lost=0)
     line, square = shown(figures.switches(table))
     assert {(x, round(y)) for x, y in points(line)} == {(0.001, 0), (0.1, 0), (0.02, 1)}
     assert {x for x, _ in points(square)} == {0.03, 0.3}
@@ -104,3 +104,19 @@ def test_answers_on_the_peaks_have_the_colour_of_their_family():
     table = pandas.concat(pandas.DataFrame({"network": name, "after": 1, "x": [0.0, 1.0], "y": 0.0}) for name in networks)
     panels = shown(figures.peaks(table, [-0.5, 0.5], 100.0))
     assert [axes.lines[1].get_color() for axes in panels] == [style.look(family).color for family in networks.values()]
+
+
+def test_runs_at_chance_and_without_a_score_are_counted_below():
+    plane = _summary(network=["MLP relu", "KAN", "KAN"], lr=[0.1, 0.1, 0.01], test_learned=99.0, test_average=20.0)
+    assert figures.plasticity(plane).get_supxlabel() == ""
+    figure = figures.plasticity(plane.assign(at_chance=[0, 1, 2], lost=[5, 0, 0]))
+    assert (
+        figure.get_supxlabel().replace("\n", " ")
+        == "Runs that are at chance: KAN 3. Runs without a score, left out: MLP relu 5."
+    )
+
+
+def test_a_network_without_a_score_has_no_matrix():
+    rows = [("KAN", "naive", 1, 1, 90.0), ("KAN", "joint", 1, 1, 80.0), ("MLP relu", "naive", 1, 1, 70.0)]
+    panels = shown(figures.matrices(pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])))
+    assert [axes.images[0].get_array().tolist() for axes in panels] == [[[90]], [[70]], [[80]]]

@@ -6,6 +6,7 @@ import pandas
 import pytest
 from helpers import joined, kept, spec, stream_runs
 
+from kanbefair.errors import InputError
 from kanbefair.studies.continual import findings
 from kanbefair.studies.continual.design import Peak, Try
 from kanbefair.training.continual.spec import ContinualSpec
@@ -40,12 +41,32 @@ def test_the_best_mean_over_seeds_is_chosen_of_accuracies_and_of_errors(metric, 
     for given in (table, table.drop(columns="strength"), table[::-1]):
         best = findings.chosen(given)
         assert best["lr"].tolist() == [0.01, 0.01] and sorted(best["valid_average"]) == sorted(good)
-        assert list(best.columns) == list(given.columns)
+        assert list(best.columns) == [*given.columns, "lost"] and not best["lost"].any()
 
 
 def test_a_setting_of_which_a_run_diverged_is_not_chosen():
     table = joined(stream_runs(lr=0.1, valid_average=[99.0, math.nan]), stream_runs(lr=0.01, valid_average=[30.0, 34.0]))
     assert findings.chosen(table)["lr"].tolist() == [0.01, 0.01]
+    assert findings.chosen(table)["lost"].tolist() == [1, 1]
+
+
+def test_a_network_without_any_score_has_no_row_and_all_without_is_refused():
+    lost = stream_runs(network="MLP relu", valid_average=[math.nan, math.nan], outcome="failed")
+    assert set(findings.chosen(joined(lost, stream_runs(valid_average=[30.0, 34.0])))["network"]) == {"KAN"}
+    with pytest.raises(InputError, match="none of 2 runs can be chosen, .*2 of 2 runs failed"):
+        findings.chosen(lost.assign(model="MLP"))
+
+
+def test_runs_at_chance_and_without_a_score_are_counted():
+    table = joined(
+        stream_runs(lr=0.1, valid_average=[math.nan, 50.0], test_average=[math.nan, 40.0], outcome=["failed", "done"]),
+        stream_runs(lr=0.01, valid_average=[10.0, 20.0], test_average=[10.0, 30.0], outcome=["at chance", "done"]),
+    )
+    row = findings.summary(findings.chosen(table)).iloc[0]
+    assert (row["lr"], row["at_chance"], row["lost"]) == (0.01, 1, 1)
+    plane = findings.plasticity(table).set_index("lr")
+    assert plane.loc[0.1, ["test_average", "at_chance", "lost"]].tolist() == [40, 0, 1]
+    assert plane.loc[0.01, ["test_average", "at_chance", "lost"]].tolist() == [20, 1, 0]
 
 
 def test_a_strength_is_chosen_together_with_the_rate():
@@ -66,7 +87,7 @@ def test_each_group_chooses_for_itself(column):
 def test_the_summary_has_each_measure_with_its_interval():
     means = {"average": 10, "learned": 20, "backward": 30, "backward_paper": 40, "forgetting": 51}
     values = {f"test_{name}": [mean - 1, mean + 1] for name, mean in means.items()}
-    row = findings.summary(stream_runs(metric="mae", overlap=[0.2, 0.4], **values)).iloc[0]
+    row = findings.summary(stream_runs(metric="mae", overlap=[0.2, 0.4], lost=0, **values)).iloc[0]
     assert row[list(means)].to_dict() == means
     assert [row["forgetting_low"], row["forgetting_high"]] == pytest.approx([51 - 12.706, 51 + 12.706], abs=1e-3)
     assert (row["metric"], row["overlap"], row["seeds"], row["lr"]) == ("mae", pytest.approx(0.3), 2, 0.01)

@@ -53,3 +53,18 @@ def test_equal_learning_takes_the_levels_that_both_reach():
     )
     found = pairs.equal_learning(table).iloc[0]
     assert (found["low"], found["high"], found["difference"]) == (50, 99, pytest.approx(-20))
+
+
+@pytest.mark.parametrize("network", ["KAN", "MLP relu"])
+def test_without_one_of_the_pair_there_are_no_differences(network):
+    best = joined(
+        stream_runs(test_average=[30.0, 40.0], network=network),
+        stream_runs(test_average=[50.0, 62.0], network=network, strategy="replay"),
+    )
+    assert findings.gaps(best).empty and pairs.equal_learning(best)["difference"].isna().all()
+    assert findings.remedies(best)[["network", "gain"]].to_numpy().tolist() == [[network, 21]]
+
+
+def test_without_naive_training_no_strategy_adds_anything():
+    best = joined(*(stream_runs(test_average=[3.0, 4.0], network=name, strategy="replay") for name in pairs.PAIR))
+    assert findings.remedies(best).empty

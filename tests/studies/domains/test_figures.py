@@ -4,7 +4,7 @@ import numpy
 import pandas
 import pytest
 from drawings import check_saved, colors, labels, named, points, shown
-from helpers import runs
+from helpers import runs, troubled, without_scores
 
 from kanbefair.report import statistics, style
 from kanbefair.studies.domains import figures
@@ -35,6 +35,10 @@ FIGURES = {
     "verdict of accuracies": lambda: figures.verdict(verdicts("accuracy")),
     "verdict of one seed, without an interval": lambda: figures.verdict(statistics.verdict(runs(seeds=(1,)), "one seed")),
     "beside": lambda: figures.beside(bars()),
+    "budgets of runs at chance": lambda: figures.budgets(troubled("mae")),
+    "budgets without a score": lambda: figures.budgets(without_scores(troubled("mae"))),
+    "verdict of runs at chance": lambda: figures.verdict(statistics.verdict(troubled(), "audio")),
+    "verdict of nothing": lambda: figures.verdict(statistics.verdict(without_scores(troubled()), "audio")),
 }
 
 
@@ -136,3 +140,31 @@ def test_bars_of_two_sources_stand_side_by_side():
     assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
     assert [label.get_text() for label in errors.get_xticklabels()] == ["paper", "here"]
     assert {(-0.12, 80.0), (0.12, 80.0), (0.88, 80.0), (1.12, 80.0)} <= points(accuracy)
+
+
+def test_runs_at_chance_are_open_marks_and_what_is_left_out_is_counted_below():
+    table = troubled()
+    figure = figures.budgets(table)
+    for axes in shown(figure):
+        hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+        own = table[(table["dataset"] == axes.get_title()) & (table["outcome"] == "at chance")]
+        assert sum(len(line.get_xdata()) for line in hollow) == len(own)
+    assert figure.get_supxlabel() == (
+        "9 of 54 runs diverged (MLP 9); 9 are at chance (KAN 9); 3 failed (KAN 3). Open marks: at chance."
+    )
+    assert figures.budgets(runs()).get_supxlabel() == ""
+
+
+def test_the_verdict_figure_says_who_is_at_chance():
+    said = figures.verdict(statistics.verdict(troubled(), "audio")).get_supxlabel().replace("\n", " ")
+    assert said.startswith("audio: KAN is at chance at every size on B: it has learned nothing there. MLP has no score on C")
+    assert figures.verdict(verdicts("accuracy")).get_supxlabel() == ""
+    assert texts(statistics.verdict(without_scores(troubled()), "audio")) == 2 * ["nothing to compare"]
+
+
+def test_bars_of_runs_at_chance_are_named_below():
+    ours = statistics.best(troubled()).assign(domain="audio")
+    headline = pandas.DataFrame({"domain": ["audio"], "metric": "accuracy", "KAN": [80.0], "MLP": [81.0]})
+    said = figures.beside(statistics.beside_published(ours, headline)).get_supxlabel().replace("\n", " ")
+    assert said == "Best runs that are at chance: KAN on audio 3. Pairs of dataset and seed without a score: MLP on audio 3."
+    assert figures.beside(bars()).get_supxlabel() == ""

@@ -2,6 +2,7 @@ import numpy
 import pandas
 import pytest
 
+from kanbefair.errors import InputError
 from kanbefair.report import statistics
 from kanbefair.studies.released import findings
 from kanbefair.studies.released import rows as released_rows
@@ -77,7 +78,7 @@ def test_the_seed_of_an_error_counts(released):
 def test_without_duplicates_the_table_is_empty(released):
     pairs = findings.duplicates(released(mlp(92.5), kan(90.0)))
     assert pairs.columns.tolist() == ["dataset", "domain", "metric", "model", "first", "second", "points", "ratio"]
-    assert findings.agreement(pairs).columns.tolist() == ["domain", "model", "rows"]
+    assert findings.agreement(pairs).columns.tolist() == ["domain", "model", "rows", "lost"]
 
 
 def test_agreement_of_accuracies():
@@ -88,6 +89,7 @@ def test_agreement_of_accuracies():
         "domain": "tabular",
         "model": "MLP",
         "rows": 4,
+        "lost": 0,
         "exact": 25,
         "within 0.15 points": 50,
         "within 0.5 points": 75,
@@ -121,6 +123,18 @@ def test_exceptions_are_mlp_rows_that_do_not_come_back(released, of):
     off = findings.exceptions(findings.compare(table, ours(table, [0.5, 0.51, 0.49, 0.7])))
     assert off["widths"].tolist() == ["16", "32"]
     assert (off["model"] == "MLP").all()
+
+
+def test_a_run_without_a_score_is_no_row_that_came_back(released):
+    table = released(mlp(90.0, widths="8"), mlp(90.0, widths="16"), mlp(numpy.nan, widths="32"))
+    found = findings.compare(table, ours(table, [90.0, numpy.nan, numpy.nan]))
+    assert findings.agreement(found)[["rows", "lost", "exact"]].to_numpy().tolist() == [[3, 2, pytest.approx(100 / 3)]]
+    assert findings.exceptions(found)["widths"].tolist() == ["16"]
+
+
+def test_without_a_dataset_of_both_models_there_is_nothing_to_compare(released):
+    with pytest.raises(InputError, match="no dataset has rows of both KAN and MLP"):
+        findings.verdicts(released(mlp(90.0)))
 
 
 def test_an_error_comes_back_within_a_thousandth_and_an_accuracy_to_the_digit(released):
