@@ -17,6 +17,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message says what, what is allowed and what to do."""
 
 
+class DoneInPart(RuntimeError):
+    """Some of the work failed, all else is done; the message says what failed and why."""
+
+
 NOT_IN_NAMES = '/\\:*?"<>|'
 """Characters that file names do not have on every system."""
 
@@ -24,7 +28,7 @@ NOT_IN_NAMES = '/\\:*?"<>|'
 def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command line and return its exit status, after one line where it did not come to its end.
 
-    The status is 2 for bad input, 130 after Ctrl-C and 143 after SIGTERM, which reaches the work as a KeyboardInterrupt too.
+    The status is 2 for bad input, 1 if some of the work failed, 130 after Ctrl-C and 143 after SIGTERM, which reaches the work as a KeyboardInterrupt too.
     """
     try:
         with _stoppable():
@@ -32,6 +36,9 @@ def exit_status(work: Callable[[], object]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except DoneInPart as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except SystemExit:
         raise  # what it says has been said
     except KeyboardInterrupt as stopped:

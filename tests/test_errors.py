@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kanbefair.errors import INTERRUPTED, InputError, exit_status
+from kanbefair.errors import INTERRUPTED, DoneInPart, InputError, exit_status
 
 
 def bad_input():
@@ -14,6 +14,14 @@ def bad_input():
 def test_bad_input_is_one_sentence_and_exit_2(capsys):
     assert exit_status(bad_input) == 2
     assert capsys.readouterr().err == "error: seeds is -1; give 0 or more\n"
+
+
+def test_work_that_failed_in_part_is_one_sentence_and_exit_1(capsys):
+    def work():
+        raise DoneInPart("2 of 4 runs failed")
+
+    assert exit_status(work) == 1
+    assert capsys.readouterr().err == "error: 2 of 4 runs failed\n"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

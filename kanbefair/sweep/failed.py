@@ -5,13 +5,14 @@ from collections import defaultdict
 import pandas
 
 from kanbefair.data import Task
+from kanbefair.errors import DoneInPart
 from kanbefair.models.counting import COUNTS, count
 from kanbefair.models.networks import shape_of
 from kanbefair.sweep.identity import Identity
 from kanbefair.training.outcome import FAILED
 
 
-class RunsFailed(RuntimeError):
+class RunsFailed(DoneInPart):
     """Some runs of a sweep failed; all others are done. `table` is what the sweep would have returned.
 
     It has the rows of the failed runs, too, with their `message`.

@@ -19,7 +19,7 @@ import pandas
 
 from kanbefair import sweep
 from kanbefair.data.available import available
-from kanbefair.errors import InputError, exit_status
+from kanbefair.errors import DoneInPart, exit_status
 from kanbefair.folders import PROJECT, replaced, writable
 from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
@@ -148,7 +148,7 @@ def run(data_dir: str = "", rows: str = "", *, workers: int = 0, device: str = "
         if released is not None:
             compare(released, table, out)
     if failed:
-        raise InputError("\n".join(failed))
+        raise DoneInPart("; ".join(failed))
 
 
 def compare(released: pandas.DataFrame, runs: pandas.DataFrame, out: Path) -> None:
