@@ -28,7 +28,8 @@ NOT_IN_NAMES = '/\\:*?"<>|'
 def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command line and return its exit status, after one line where it did not come to its end.
 
-    The status is 2 for bad input, 1 if some of the work failed, 130 after Ctrl-C and 143 after SIGTERM, which reaches the work as a KeyboardInterrupt too.
+    The status is 2 for bad input, 1 if some of the work failed, 130 after Ctrl-C and 143 after SIGTERM, which reaches the work
+    as a KeyboardInterrupt too.
     """
     try:
         with _stoppable():
