@@ -1,6 +1,7 @@
 """Trains what is missing of a list of specs, on worker processes, with a progress bar."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -32,11 +33,15 @@ WORKERS_PER_CORE = 16
 """More processes than that are taken for a mistake."""
 
 
-class Interrupted(SystemExit, KeyboardInterrupt):
-    """A sweep was interrupted. It says so in one line, in a terminal and in a notebook."""
+class Interrupted(KeyboardInterrupt):
+    """A sweep was interrupted. A notebook shows it as one line."""
 
     def _render_traceback_(self) -> list[str]:
         return [INTERRUPTED]
+
+
+class InterruptedScript(SystemExit, Interrupted):
+    """A sweep was interrupted outside of a notebook: the script ends, after one line, if it does not catch this."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,10 @@ def run(
             try:
                 _train_all(lacking, store, folder, device, workers, fail, bar)
             except KeyboardInterrupt:
+                if _in_notebook():
+                    raise Interrupted from None
                 print(INTERRUPTED, file=sys.stderr)
-                raise Interrupted(130) from None
+                raise InterruptedScript(128 + signal.SIGINT) from None
         found.rows |= store.look(lacking).rows
     table = table_of(found.rows.get(own.record) or failures[own.record] for own in wanted)
     if failures:
@@ -135,6 +142,12 @@ def missing(specs: Sequence[RunSpec], *, runs: str | os.PathLike, data_dir: str 
     """Those of the runs, each once, that have no usable record in the folder `runs`. Raises `InputError` as `run` does."""
     wanted = identify(specs, _folder(data_dir))
     return _without_row(wanted, Store(runs).look(wanted))
+
+
+def _in_notebook() -> bool:
+    """Whether IPython runs this."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
 
 
 def _without_row(wanted: Sequence[Identity], found: Found) -> list[Identity]:

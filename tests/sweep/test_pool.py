@@ -8,8 +8,9 @@ import time
 
 import psutil
 import pytest
+from jupyter_client.manager import start_new_kernel
 
-from kanbefair.errors import InputError
+from kanbefair.errors import INTERRUPTED, InputError
 from kanbefair.sweep.pool import carry_out
 
 PATIENCE = 120
@@ -111,6 +112,39 @@ def wait_for(condition):
 
 def records(folder):
     return list(folder.glob("runs/*/*.json"))
+
+
+def shown_by(client, asked):
+    """What a cell has shown when it has ended."""
+    shown = []
+    while True:
+        message = client.get_iopub_msg(timeout=PATIENCE)
+        if message["parent_header"].get("msg_id") == asked:
+            if message["content"].get("execution_state") == "idle":
+                return shown
+            if message["msg_type"] in ("stream", "error"):
+                shown.append(message["content"])
+
+
+def test_interrupting_a_notebooks_cell_shows_one_line_leaves_no_process_and_the_kernel_goes_on(tmp_path):
+    manager, client = start_new_kernel()
+    try:
+        asked = client.execute(PROGRAM.format(epochs=100_000, runs=str(tmp_path / "runs")))
+        pid = manager.provisioner.process.pid
+        wait_for(lambda: len(workers_of(pid)) == 2)
+        time.sleep(1)
+        started = workers_of(pid)
+        manager.interrupt_kernel()
+        (shown,) = shown_by(client, asked)
+        assert shown["traceback"] == [INTERRUPTED]
+        (shown,) = shown_by(client, client.execute("print('goes on')"))
+        assert shown["text"] == "goes on\n"
+        _, left = psutil.wait_procs(started, timeout=5)
+        assert left == []
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
 
 
 @pytest.mark.parametrize("group", [True, False])
