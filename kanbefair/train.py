@@ -15,6 +15,8 @@ from kanbefair.errors import InputError, choose, exit_status
 from kanbefair.folders import PROJECT, named_folder, writable
 from kanbefair.specs import LOSSES, MODEL_FIELDS, OPTIMIZERS, PROTOCOLS, RunSpec
 from kanbefair.sweep import Store, identify
+from kanbefair.sweep.memory import at_hand
+from kanbefair.sweep.stacks import too_large
 from kanbefair.training.outcome import AT_CHANCE, MEANINGS
 
 FLAGS = {
@@ -130,6 +132,8 @@ def run(args: argparse.Namespace) -> tuple[dict, str]:
     place = f"read from {store.path(own.record)}, trained before"
     found = store.look([own])
     if not found.rows:
+        for why in too_large([spec], str(data_dir or ""), at_hand()).values():
+            raise InputError(f"{spec.model} {spec.widths} on {spec.dataset}: {why}")
         writable(store.folder)
         store.set_aside(found.damaged)
         with tqdm(total=spec.epochs, desc=f"{spec.model} on {spec.dataset}", unit="epoch", disable=args.json) as bar:

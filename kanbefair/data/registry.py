@@ -18,8 +18,9 @@ DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
 class Request:
     """What a loader is asked for.
 
-    `name` is the dataset's name, `protocol` one of `PROTOCOLS`, `seed` the run's seed and `data_dir` the folder with
-    the real datasets.
+    `name` is the dataset's name, `protocol` one of `PROTOCOLS` and `data_dir` the folder with the real datasets. `seed` is the
+    run's seed where data are drawn from it, for symbolic functions under `published`; a sweep asks for all other data once
+    for all seeds.
     """
 
     name: str

@@ -21,6 +21,7 @@ SPLIT_SPAN = 100_000
 """How many row numbers the paper's rule splits (`index_split`)."""
 
 PARTS = ("train", "valid", "test")
+METRICS = ("accuracy", "mae")
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +208,8 @@ def _flaw_of_part(task: Task, part: str) -> str | None:
 
 def _flaw(task: Task) -> str | None:
     """What of a task is not as `Task` says, and what is allowed; None if all is right."""
+    if task.metric not in METRICS:
+        return f"metric is {task.metric!r}; it must be one of {', '.join(METRICS)}"
     for part in PARTS:
         if flaw := _flaw_of_part(task, part):
             return flaw

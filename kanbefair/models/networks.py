@@ -157,9 +157,19 @@ def shape_of(spec: RunSpec, task: Task) -> Shape:
 
 
 def build(specs: Sequence[RunSpec], task: Task) -> Network:
-    """The stack of networks of `specs`, which share a stack key, for `task`; initial values are not yet drawn."""
+    """The stack of networks of `specs`, which share a stack key, for `task`; initial values are not yet drawn.
+
+    Raises `InputError` if a parameter or buffer has no axis for the runs.
+    """
     family = FAMILIES[specs[0].model]
-    return family([shape_of(spec, task) for spec in specs], released_start=specs[0].protocol == "published")
+    network = family([shape_of(spec, task) for spec in specs], released_start=specs[0].protocol == "published")
+    for name, values in network.state_dict().items():
+        if values.shape[:1] != (len(specs),):
+            raise InputError(
+                f"{specs[0].model}: {name} has the shape {tuple(values.shape)}, but its first axis must be that of the "
+                f"{len(specs)} runs of the stack; make it so, or register it with persistent=False if all runs share it"
+            )
+    return network
 
 
 def network(shape: Shape) -> Network:

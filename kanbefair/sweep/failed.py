@@ -1,5 +1,6 @@
 """Runs that failed: the row that stands for each of them in a table, and the error that says of them at a sweep's end."""
 
+import math
 from collections import defaultdict
 
 import pandas
@@ -35,7 +36,10 @@ def _some(runs: list[str]) -> str:
 def row(identity: Identity, task: Task, message: str) -> dict[str, object]:
     """What stands in a table for a run that failed, and why."""
     spec = identity.spec
-    counts = count(shape_of(spec, task))
+    try:
+        counts = vars(count(shape_of(spec, task)))
+    except Exception:  # a user's own layers that cannot be counted may be why it failed
+        counts = dict.fromkeys(COUNTS, math.nan)
     return {
         **spec.as_dict(),
         **identity.as_dict(),
@@ -46,5 +50,5 @@ def row(identity: Identity, task: Task, message: str) -> dict[str, object]:
         "input_size": task.input_size,
         "output_size": task.output_size,
         "train_rows": len(task.x_train),
-        **{name: getattr(counts, name) for name in COUNTS},
+        **counts,
     }

@@ -9,14 +9,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from stat import S_ISREG
 
 TABLE = "CREATE TABLE IF NOT EXISTS rows (record TEXT PRIMARY KEY, signature TEXT, names TEXT, cells TEXT, sha256 TEXT)"
 WAIT_SECONDS = 5
 
 
 def signature(path: str) -> str:
-    """What tells one state of a file from another: its number, size, and times of change. Raises `OSError`."""
+    """What tells one state of a file from another: its number, size, and times of change. Raises `OSError` if it is none."""
     stat = os.stat(path)
+    if not S_ISREG(stat.st_mode):
+        raise OSError("it is no file")
     return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
@@ -44,7 +47,8 @@ class Index:
             with suppress(OSError):
                 self.path.unlink()
             return {}
-        return {record: (state, *row) for record, state, *row, own in found if own == _sum(record, state, *row)}
+        sound = (entry for entry in found if len(entry) == 5 and all(isinstance(cell, str) for cell in entry))
+        return {record: (state, *row) for record, state, *row, own in sound if own == _sum(record, state, *row)}
 
     def keep(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
         """Keep records, each with its signature, and names and cells of its row as JSON."""

@@ -39,13 +39,11 @@ def carry_out(
         while waiting or running:
             while waiting and idle:
                 worker, (job, tries) = idle.pop(), waiting.popleft()
-                running[worker.submit(work, job)] = (worker, job, tries)
+                running[worker.submit(_told, work, job)] = (worker, job, tries)
             done, _ = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 worker, job, tries = running.pop(future)
                 error = future.exception()
-                if isinstance(error, InputError):
-                    raise error
                 if isinstance(error, BrokenExecutor):
                     started.append(_worker())
                     worker = started[-1]
@@ -54,13 +52,30 @@ def carry_out(
                         waiting.appendleft((job, tries + 1))
                     else:
                         failed(job, f"its worker died twice{_exit(error)}, perhaps for lack of memory")
-                elif error is not None:
+                elif error is not None:  # the job itself cannot be sent
                     failed(job, in_words(error))
+                else:
+                    bad_input, why = future.result()
+                    if bad_input:
+                        raise InputError(why)
+                    if why:
+                        failed(job, why)
                 idle.append(worker)
             yield
     finally:
         for worker in started:
             worker.shutdown(kill_workers=True)
+
+
+def _told(work: Callable[[object], None], job: object) -> tuple[bool, str]:
+    """Do `work`; returns whether it has met bad input, and what went wrong in words, which any error can be sent as."""
+    try:
+        work(job)
+    except InputError as error:
+        return True, str(error)
+    except (Exception, SystemExit) as error:
+        return False, in_words(error)
+    return False, ""
 
 
 def in_words(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import cloudpickle
+
 from kanbefair.data import registry
 from kanbefair.models import counting, networks
 from kanbefair.specs import MODEL_FIELDS, REMOVABLE, RunSpec
@@ -27,17 +29,27 @@ def names(spec: RunSpec) -> dict[str, str]:
 
 def code(spec: RunSpec) -> str | None:
     """The digest of the user's own code in a run (`own_code.digest`), None if it is all this package's."""
+    return own_code.digest(_callables(spec))
+
+
+def _callables(spec: RunSpec) -> list[Callable]:
+    """What a run calls of what can be registered."""
     entries = {kind: REGISTRIES[kind][name] for kind, name in names(spec).items()}
-    own: list[Callable] = [entries["datasets"].loader, entries["networks"], entries["counters"]]
-    return own_code.digest([*own, entries["strategies"]] if "strategies" in entries else own)
+    own = [entries["datasets"].loader, entries["networks"], entries["counters"]]
+    return [*own, entries["strategies"]] if "strategies" in entries else own
 
 
 def entries(specs: Iterable[RunSpec]) -> dict[str, dict[str, object]]:
-    """What the registries hold for these runs, by registry and name."""
+    """What the registries hold for these runs, by registry and name.
+
+    It is sent to workers by value, also where it comes from a module: they run what this process has in memory.
+    """
     found: dict[str, dict[str, object]] = {}
     for spec in specs:
         for kind, name in names(spec).items():
             found.setdefault(kind, {})[name] = REGISTRIES[kind][name]
+        for module in own_code.modules(_callables(spec)):
+            cloudpickle.register_pickle_by_value(module)
     return found
 
 

@@ -10,7 +10,9 @@ import torch
 
 from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
+from kanbefair.errors import reason
 from kanbefair.models import build
+from kanbefair.models.networks import shape_of
 from kanbefair.specs import RunSpec
 from kanbefair.sweep.memory import needed
 
@@ -94,20 +96,30 @@ def _by_seed(group: list[RunSpec], inputs: int) -> list[list[RunSpec]]:
 
 def stack_values(stack: Sequence[RunSpec], task: Task) -> int:
     """About how many numbers a stack holds at once in its widest layer for a batch."""
-    with torch.device("meta"):
-        values = build(stack[:1], task).values_per_row()
+    try:
+        with torch.device("meta"):
+            values = build(stack[:1], task).values_per_row()
+    except Exception:  # a user's own network may need real numbers; what is wrong with it shows when it is trained
+        shape = shape_of(stack[0], task)
+        values = max(shape.widths) * (1 if shape.grid is None else shape.grid + shape.order)
     return values * min(stack[0].batch_size, len(task.x_train)) * len(stack)
 
 
 def too_large(specs: Sequence[RunSpec], data_dir: str, free: float) -> dict[str, str]:
-    """Which of the runs cannot fit into `free` bytes, by key, and why in words."""
-    known: dict[tuple, float] = {}
+    """Which of the runs cannot fit into `free` bytes, or be counted at all, by key, and why in words."""
+    known: dict[tuple, float | str] = {}
     found = {}
     for spec in specs:
         sizes = (spec.dataset, spec.protocol, spec.model, spec.widths, spec.grid, spec.order, spec.batch_size, spec.optimizer)
         if sizes not in known:
-            known[sizes] = needed(spec, task_of(spec, data_dir))
-        if known[sizes] > free:
+            task = task_of(spec, data_dir)
+            try:
+                known[sizes] = needed(spec, task)
+            except Exception as error:  # of a user's own network
+                known[sizes] = f"its layers cannot be counted ({reason(error)})"
+        if isinstance(known[sizes], str):
+            found[spec.key] = known[sizes]
+        elif known[sizes] > free:
             found[spec.key] = f"it needs about {known[sizes] / 1e9:,.3g} GB of memory; {free / 1e9:.3g} GB are left here"
     return found
 

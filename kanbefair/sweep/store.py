@@ -133,6 +133,8 @@ class Store:
                 (self.folder / DAMAGED).mkdir(exist_ok=True)
                 place = tempfile.mkdtemp(dir=self.folder / DAMAGED, prefix=f"{record}-")
                 os.replace(self.path(record), f"{place}/{record}.json")
+            except FileNotFoundError:
+                continue  # another sweep has moved it
             except OSError as error:
                 raise InputError(f"'{self.path(record)}' cannot be used, nor moved ({error.strerror}); delete it") from None
 
@@ -177,13 +179,19 @@ def _lines(path: str) -> tuple[str, str]:
     body, last = content[:end], content[end:]
     if last != _seal(body):
         raise Unusable("its content does not have its checksum")
-    row, curves, _ = body.decode().split("\n")
+    try:
+        row, curves, _ = body.decode().split("\n")
+    except ValueError:
+        raise Unusable("it is no record") from None
     return row.removeprefix('{"run": ').removesuffix(","), curves.removeprefix('"curves": ').removesuffix(",")
 
 
 def _checked(row: str, identity: Identity) -> dict:
     """The row of a record as a dictionary. Raises `Unusable` if it is not that of the run."""
-    values = json.loads(row)
+    try:
+        values = dict(json.loads(row))
+    except (ValueError, TypeError):
+        raise Unusable("it is no record") from None
     for name, value in ({"code": None} | identity.as_dict()).items():
         if values.get(name) != value:
             raise Unusable(f"it is of another run: its {name} is {values.get(name)!r}, not {value!r}")

@@ -60,9 +60,6 @@ def _train(job: Job) -> None:
     """Train a stack and write its records."""
     registered.restore(job.own)
     specs = [identity.spec for identity in job.stack]
-    if identify(specs, job.data_dir) != job.stack:
-        run = f"{specs[0].model} on {specs[0].dataset}"
-        raise InputError(f"the data or the code of {run} have changed since the sweep began; start it anew")
     store = Store(job.runs)
 
     def count() -> None:
@@ -72,7 +69,13 @@ def _train(job: Job) -> None:
     names = [identity.record for identity in job.stack]
     checkpoint = Checkpoint(store.folder / CHECKPOINTS / f"{names[0]}{SUFFIX}", names, device=job.device)
     task = stack_task(specs, job.data_dir)
-    records = training.train(specs, task, device=job.device, on_epoch=count, checkpoint=checkpoint)
+    for data, spec in {own.data: own.spec for own in job.stack}.items():
+        if task_of(spec, job.data_dir).digest != data:
+            raise InputError(f"the data of {spec.dataset} have changed since the sweep began; start it anew")
+    try:
+        records = training.train(specs, task, device=job.device, on_epoch=count, checkpoint=checkpoint)
+    except InputError as error:  # a network's own: it stops no other
+        raise RuntimeError(str(error)) from error
     for identity, record in zip(job.stack, records, strict=True):
         store.write(identity, record)
     checkpoint.delete()
@@ -106,9 +109,27 @@ def run(
     Raises `InputError` for an unknown or missing dataset, device or folder, and, when all others are done, `RunsFailed` if
     some runs failed: for lack of memory, because of an error, or because a worker died twice.
     """
-    store = Store(runs)
-    workers = worker_count(workers, check_device(device))
-    folder = _folder(data_dir)
+    if not isinstance(specs, Sequence) or not all(isinstance(spec, RunSpec) for spec in specs):
+        raise InputError(f"specs is {_short(specs)}; it must be a list of runs, such as grid returns")
+    if not isinstance(runs, str | os.PathLike) or not str(runs):
+        raise InputError(f"runs is {runs!r}; it must name the folder of records")
+    try:
+        return _run(specs, Store(runs), _folder(data_dir), device, worker_count(workers, check_device(device)), label, progress)
+    except KeyboardInterrupt:
+        if _in_notebook():
+            raise Interrupted from None
+        print(INTERRUPTED, file=sys.stderr)
+        raise InterruptedScript(128 + signal.SIGINT) from None
+
+
+def _short(value: object) -> str:
+    return repr(value) if value is None else f"a {type(value).__name__}"
+
+
+def _run(
+    specs: Sequence[RunSpec], store: Store, folder: str, device: str, workers: int, label: str, progress: bool
+) -> pandas.DataFrame:
+    """As `run`, of what has been checked."""
     forget()
     wanted = identify(specs, folder)
     found = store.look(wanted)
@@ -124,13 +145,7 @@ def run(
 
         epochs = sum(own.spec.total_epochs for own in lacking)
         with _bar(epochs, f"{label}: {len(lacking)} runs", progress) as bar:
-            try:
-                _train_all(lacking, store, folder, device, workers, fail, bar)
-            except KeyboardInterrupt:
-                if _in_notebook():
-                    raise Interrupted from None
-                print(INTERRUPTED, file=sys.stderr)
-                raise InterruptedScript(128 + signal.SIGINT) from None
+            _train_all(lacking, store, folder, device, workers, fail, bar)
         found.rows |= store.look(lacking).rows
     table = table_of(found.rows.get(own.record) or failures[own.record] for own in wanted)
     if failures:
@@ -140,6 +155,7 @@ def run(
 
 def missing(specs: Sequence[RunSpec], *, runs: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> list[Identity]:
     """Those of the runs, each once, that have no usable record in the folder `runs`. Raises `InputError` as `run` does."""
+    forget()
     wanted = identify(specs, _folder(data_dir))
     return _without_row(wanted, Store(runs).look(wanted))
 
@@ -155,6 +171,8 @@ def _without_row(wanted: Sequence[Identity], found: Found) -> list[Identity]:
 
 
 def _folder(data_dir: str | os.PathLike | None) -> str:
+    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+        raise InputError(f"data_dir is {data_dir!r}; it must name a folder")
     return str(data_folder(data_dir)) if data_dir else ""
 
 
@@ -248,6 +266,8 @@ def _in_process(
                 work(job)
             except InputError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 failed(job, in_words(error))
             yield

@@ -49,8 +49,8 @@ class Step:
         if self.searches:
             try:
                 self.optimizer.step(closure)
-            except RuntimeError as error:
-                if "overflow" not in str(error):
+            except (RuntimeError, TypeError) as error:
+                if "overflow" not in str(error) and self.total.isfinite().all():
                     raise
                 self.total.fill_(torch.nan)  # the search took a step that float32 cannot hold: the run has diverged
         else:

@@ -186,7 +186,7 @@ def test_tokens_are_checked(toy):
 
 @pytest.mark.parametrize("sizes", ["0_0_0_0", "60_0_7_3", "0_10_7_3", "60_10_0_3", "60_10_7_1", "4_60_7_50"])
 def test_stand_ins_of_impossible_sizes_are_refused(sizes):
-    with pytest.raises(InputError, match=f"^Random_grey_{sizes}: "):
+    with pytest.raises(InputError, match=f"Random_grey_{sizes}[: ]"):
         data.load(f"Random_grey_{sizes}")
 
 

@@ -1,6 +1,9 @@
 import math
-from functools import partial
+from functools import partial, partialmethod, wraps
+from types import SimpleNamespace
 
+import numpy
+import pytest
 import torch
 
 from kanbefair.models.mlp import MLPStack
@@ -75,3 +78,41 @@ def test_defaults_partials_and_closures_count():
 def test_functions_that_call_each_other_end():
     space = defined("def first(n): return second(n)\ndef second(n): return first(n)")
     assert own_code.digest([space["first"]]) == own_code.digest([space["second"]]) is not None
+
+
+HELD = {
+    "a tensor": "W = torch.tensor([{0}.0])\ndef loader(request): return W",
+    "an array in a list": "W = [numpy.array([{0}.0])]\ndef loader(request): return W",
+    "an object": "class Settings:\n    def __init__(self): self.a = {0}\nS = Settings()\ndef loader(request): return S.a",
+    "a namespace": "S = SimpleNamespace(a={0})\ndef loader(request): return S.a",
+    "a module of torch": "L = torch.nn.Linear(1, 1, bias=False)\nL.weight.data.fill_({0})\ndef loader(request): return L",
+    "a lambda in a dictionary": "F = {{'f': lambda x: x * {0}}}\ndef loader(request): return F['f'](1)",
+    "a lambda in a class": "class A:\n    layers = [lambda x: x * {0}]\ndef loader(request): return A",
+    "a decorator": """
+def twice(f):
+    @wraps(f)
+    def g(request): return {0} * f(request)
+    return g
+@twice
+def loader(request): return 1
+""",
+    "a partial method": "class A:\n    def f(self, n): pass\n    g = partialmethod(f, n={0})\ndef loader(request): return A",
+    "a bound method": "class A:\n    def f(self, request): return {0}\nloader = A().f",
+    "a default": "def loader(request, f=lambda x: x + {0}): return f(1)",
+}
+
+
+@pytest.mark.parametrize("text", HELD.values(), ids=list(HELD))
+def test_what_code_holds_counts(text):
+    names = {"torch": torch, "numpy": numpy, "SimpleNamespace": SimpleNamespace, "wraps": wraps, "partialmethod": partialmethod}
+
+    def of(value):
+        return own_code.digest([defined(text.format(value), **names)["loader"]])
+
+    assert of(1) == of(1) is not None
+    assert of(1) != of(2)
+
+
+def test_attributes_that_are_called_as_a_global_do_not_count():
+    text = "widths = {0}\ndef loader(request): return request.widths"
+    assert own_code.digest([defined(text.format(1))["loader"]]) == own_code.digest([defined(text.format(2))["loader"]])

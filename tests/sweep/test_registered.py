@@ -1,7 +1,9 @@
 """What a user registers is known to the workers, wherever it was defined, and a change of it is another run."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import nbformat
 import pandas
@@ -161,3 +163,35 @@ def test_a_family_of_datasets_is_sent_as_it_is_registered(own_registries, toy):
         data.dataset("Own_7")
     sent_along.restore(sent)
     assert data.dataset("Own_7").loader is loader
+
+
+def test_a_module_whose_values_were_set_from_outside_runs_as_it_is_in_memory_whatever_its_file_says(tmp_path):
+    defined, swept = texts(tmp_path)
+    (tmp_path / "own_things.py").write_text(
+        defined.replace("return 2 * x.tanh()", "return FACTOR * x.tanh()") + "\nFACTOR = 2\n"
+    )
+    (tmp_path / "script.py").write_text("import own_things\nown_things.FACTOR = 3\n" + swept)
+    changed = carried_out(tmp_path, "script.py").set_index("model")
+    (tmp_path / "runs").rename(tmp_path / "runs of 3")
+    (tmp_path / "script.py").write_text("import own_things\n" + swept)
+    as_written = carried_out(tmp_path, "script.py").set_index("model")
+    assert (changed.loc["Own", "test_loss_last"] != as_written.loc["Own", "test_loss_last"]).all()
+    pandas.testing.assert_frame_equal(changed.loc["MLP"], as_written.loc["MLP"])
+
+
+def test_data_that_change_during_a_sweep_end_it_and_are_kept_under_no_false_name(own_registries, toy, tmp_path):
+    calls = []
+
+    def changing(request):
+        calls.append(request.name)
+        task = toy("classes", "fair")
+        return replace(task, x_test=task.x_test + len(calls))
+
+    data.register("Own", domain="tabular")(changing)
+    names = [f"Same{number}" for number in range(6)]
+    data.register(*names, domain="tabular")(lambda request: toy("classes", "fair"))
+    specs = grid(dataset=["Own", *names], model="MLP", widths=(3,), epochs=1)
+    with pytest.raises(InputError, match="the data of Own have changed since the sweep began; start it anew"):
+        sweep_here(specs, tmp_path)
+    digests = {json.loads(path.read_text())["run"]["data"] for path in tmp_path.glob("*/*.json")}
+    assert digests <= {toy("classes", "fair").digest}

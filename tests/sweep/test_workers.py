@@ -4,10 +4,13 @@ from dataclasses import replace
 import loky
 import pandas
 import pytest
+import torch
 from helpers import TIMES, no_training, sweep_here, two_stacks
 
 from kanbefair import sweep
 from kanbefair.errors import InputError
+from kanbefair.models import LayerCount, Network, register
+from kanbefair.models.layers import Linear
 from kanbefair.specs import RunSpec, grid
 from kanbefair.sweep import memory, workers
 from kanbefair.training import ContinualSpec, DrawnSpec, checkpoint, fit
@@ -268,3 +271,69 @@ def test_the_checkpoint_of_runs_that_are_done_is_deleted_and_of_others_kept(task
         one.write({})
     sweep_here([*specs, *grid(dataset="Toy", model="MLP", widths=(4,), epochs=1)], tmp_path)
     assert others.path.exists() and not done.path.exists()
+
+
+# ----- networks of one's own that go wrong
+
+
+def own_network(layer, counter=lambda shape, i, o, last: LayerCount(1, 1, 1, 1, 1)):
+    class Own(Network):
+        def layer(self, number):
+            return layer(self, number)
+
+    register("Own", Own, defaults={}, layer_count=counter)
+
+
+def raises(*args):
+    raise ValueError("this is wrong")
+
+
+class Shared(torch.nn.Module):
+    """A layer whose parameter all runs of a stack would share."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+WRONG = {
+    "a layer that cannot be made": (raises, "ValueError: this is wrong"),
+    "a parameter without an axis of runs": (
+        lambda network, number: [Linear(*network.widths[number : number + 2], stack=network.runs), Shared()],
+        r"factor has the shape \(3,\), but its first axis must be that of the 1 runs of the stack",
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "why"), WRONG.values(), ids=list(WRONG))
+def test_a_network_that_cannot_be_built_fails_and_the_others_train(task, own_registries, tmp_path, layer, why):
+    own_network(layer)
+    specs = grid(dataset="Toy", model=["Own", "MLP"], widths=(3,), epochs=1)
+    with pytest.raises(sweep.RunsFailed, match=f"1 of 2 runs failed, all others are done: .*{why}"):
+        sweep_here(specs, tmp_path)
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_network_that_cannot_be_counted_fails_and_the_others_train(task, own_registries, tmp_path):
+    own_network(raises, counter=raises)
+    specs = grid(dataset="Toy", model=["Own", "MLP"], widths=(3,), epochs=1)
+    with pytest.raises(sweep.RunsFailed, match="1 of 2 runs failed, .*its layers cannot be counted .*this is wrong"):
+        sweep_here(specs, tmp_path)
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("specs", [None, RunSpec(dataset="Digits", model="MLP", widths=(3,)), ["Digits"], "Digits"])
+def test_what_is_no_list_of_runs(tmp_path, specs):
+    with pytest.raises(InputError, match="specs is .*; it must be a list of runs, such as grid returns"):
+        sweep.run(specs, runs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [({"runs": None}, "runs is None"), ({"runs": ""}, "runs is ''"), ({"data_dir": 5}, "data_dir is 5")]
+)
+def test_what_is_no_folder(tmp_path, given, words):
+    with pytest.raises(InputError, match=words):
+        sweep.run(two_stacks(), **({"runs": tmp_path} | given))
