@@ -27,6 +27,7 @@ class Step:
         self.total = torch.zeros(network.runs, device=self.x.device)
         self.calls = torch.zeros((), device=self.x.device)
         self.searches = isinstance(optimizer, torch.optim.LBFGS)
+        self.lost = False
         self.recorded = Recorded() if records_on(self.x.device) and not self.searches and network.embedding is None else None
 
     def __call__(self, rows: Tensor) -> None:
@@ -48,11 +49,14 @@ class Step:
 
         if self.searches:
             try:
-                self.optimizer.step(closure)
-            except (RuntimeError, TypeError) as error:
-                if "overflow" not in str(error) and self.total.isfinite().all():
+                if not self.lost:
+                    self.optimizer.step(closure)
+            except RuntimeError as error:
+                if "overflow" not in str(error):
                     raise
-                self.total.fill_(torch.nan)  # the search took a step that float32 cannot hold: the run has diverged
+                self.lost = True  # the search took a step that float32 cannot hold: the run has diverged
+            if self.lost:
+                self.total.fill_(torch.nan)
         else:
             closure()
             self.optimizer.step()

@@ -7,7 +7,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kanbefair import models
-from kanbefair.training import cuda_graphs, optimizers
+from kanbefair.data.task import feature_moments, make_task
+from kanbefair.specs import RunSpec
+from kanbefair.training import cuda_graphs, fit, optimizers
 from kanbefair.training.step import Step
 
 
@@ -49,3 +51,13 @@ def test_a_value_that_the_host_reads_is_noticed():
         torch.zeros(3, device="meta").sum().item()
     with pytest.raises(AssertionError, match="host's memory"), OnDevice():
         torch.zeros(3, device="meta") + torch.zeros((), device="cpu")
+
+
+def test_a_search_that_float32_cannot_hold_makes_the_run_diverge_whatever_follows():
+    """PyTorch's search keeps half a state after the overflow, on which its next call would fail."""
+    x = 2 * torch.rand(1000, 2, generator=torch.Generator().manual_seed(0)) - 1
+    y = (x.square().sum(dim=1) < 0.6).long()
+    task = make_task("Disc", "tabular", "fair", (x[:800], y[:800]), (x[800:], y[800:]), moments=feature_moments)
+    run = RunSpec(dataset="Disc", model="MLP", widths=(5,), optimizer="lbfgs", lr=1e30, epochs=3)
+    (record,) = fit.train([run], task)
+    assert (record["outcome"], record["diverged"]) == ("diverged", 1)
