@@ -1,7 +1,10 @@
 """Where things lie: the project, its cache, the real datasets, whether a folder can be written, and how files are."""
 
+import glob
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +23,7 @@ def project_folder() -> Path:
 
 PROJECT = project_folder()
 """Where results and figures go, if nothing else is said."""
+LEFT_SECONDS = 3600
 UNFINISHED = ".tmp"
 """How the name ends of a file that is being written (`whole`)."""
 
@@ -71,6 +75,13 @@ def writable(folder: Path) -> Path:
     return folder
 
 
+def left_over(path: Path) -> bool:
+    """Whether a file or folder that is being written has been so for so long that its process must have been killed."""
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > LEFT_SECONDS
+    return False
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` when the block has ended without an error: whole, and on the disk.
@@ -97,9 +108,13 @@ def appearing(path: Path) -> Iterator[Path]:
     """Give a place for a file or folder that appears at `path` when the block has ended without an error.
 
     Missing folders are made. The place has the name of `path` and lies beside it in a folder of a unique name, which goes
-    with all that is left in it. What appears is complete and, if it is a file, on the disk. Raises `OSError` if it cannot be.
+    with all that is left in it; so do those that killed processes have left. What appears is complete and, if it is a file, on
+    the disk. Raises `OSError` if it cannot be.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        if left_over(folder):
+            shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         part = Path(folder, path.name)
         yield part

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kanbefair.folders import UNFINISHED, whole
+from kanbefair.folders import UNFINISHED, appearing, whole
 
 
 def test_a_file_takes_the_place_of_another_when_it_is_whole_and_others_may_read_it(tmp_path):
@@ -42,6 +42,17 @@ def test_two_that_write_the_same_file_do_not_meet(tmp_path):
         second.write(b"second")
         assert len(list(tmp_path.glob(f"*{UNFINISHED}"))) == 2
     assert path.read_bytes() == b"first"
+
+
+def test_what_killed_processes_have_left_is_deleted_when_it_is_old(tmp_path):
+    old, new, other = (tmp_path / name for name in (".a.png-old", ".a.png-new", ".b.png-old"))
+    for folder in (old, new, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    with appearing(tmp_path / "a.png") as path:
+        path.write_text("content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.png-new", ".b.png-old", "a.png"]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):

@@ -10,9 +10,7 @@ import math
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +20,7 @@ import numpy
 import pandas
 
 from kanbefair.errors import InputError
-from kanbefair.folders import UNFINISHED, whole
+from kanbefair.folders import UNFINISHED, left_over, whole
 from kanbefair.sweep.identity import Identity
 from kanbefair.sweep.index import Index, signature
 
@@ -34,8 +32,6 @@ DAMAGED = "damaged"
 """The folder within a store for records that cannot be used."""
 CHUNK = 1000
 """So many records are looked up at once."""
-LEFT_SECONDS = 3600
-"""A file that has been written for so long is left over from a process that was killed."""
 
 
 class Unusable(Exception):
@@ -156,9 +152,8 @@ class Store:
     def tidy(self) -> None:
         """Delete what processes that were killed while they wrote have left."""
         for path in self.folder.glob(f"*/*{UNFINISHED}"):
-            with suppress(OSError):
-                if time.time() - path.stat().st_mtime > LEFT_SECONDS:
-                    path.unlink()
+            if left_over(path):
+                path.unlink(missing_ok=True)
 
 
 def _seal(body: bytes) -> bytes:
