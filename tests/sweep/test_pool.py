@@ -57,6 +57,17 @@ def test_a_job_whose_worker_dies_twice_and_one_with_an_error_fail_and_stop_no_ot
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "4"]
 
 
+def test_an_error_that_cannot_be_sent_is_told_as_it_is():
+    def work(job):
+        class Own(Exception):
+            def __init__(self, code, text):
+                super().__init__(f"{code}: {text}")
+
+        raise Own(7, "wrong")
+
+    assert all_of(work, [0], workers=1) == {0: "Own: 7: wrong"}
+
+
 def test_bad_input_ends_all_at_once():
     def work(job):
         if job == 0:

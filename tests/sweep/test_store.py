@@ -86,6 +86,10 @@ DAMAGES = {
     "an empty object": lambda text: b"{}",
     "a list": lambda text: b"[]",
     "null": lambda text: b"null",
+    "no JSON, sealed": lambda text: sealed(b"{\n{\n"),
+    "a list, sealed": lambda text: sealed(b'{"run": [1],\n"curves": {},\n'),
+    "one line, sealed": lambda text: sealed(b"{}\n"),
+    "no UTF-8, sealed": lambda text: sealed(b'{"run": \xff,\n"curves": {},\n'),
     "the old form": lambda text: b'{"key": "ab", "metric": "mae"}',
     "other rate, sealed": lambda text: changed(text, lr=0.5),
     "other key, sealed": lambda text: changed(text, key="f" * 16),
@@ -137,6 +141,25 @@ def test_a_folder_in_a_records_place_is_found_and_moved_and_a_dangling_link_is_n
     again = sweep_here(specs, tmp_path)
     assert again["record"].tolist() == table["record"].tolist()
     assert first.is_file() and second.is_file()
+    assert len(list((tmp_path / DAMAGED).glob("*/*.json"))) == 1
+
+
+def test_a_pipe_in_a_records_place_is_found_without_waiting_for_it(tmp_path):
+    own = identity()
+    kept(tmp_path, own.spec)
+    path = path_of(tmp_path, own)
+    path.unlink()
+    os.mkfifo(path)
+    assert Store(tmp_path).look([own]).damaged == {own.record: "it is no file"}
+
+
+def test_a_damaged_record_that_another_sweep_has_moved_is_no_fault(tmp_path):
+    own = identity()
+    kept(tmp_path, own.spec)
+    path_of(tmp_path, own).write_text("")
+    found = Store(tmp_path).look([own])
+    Store(tmp_path).set_aside(found.damaged)
+    Store(tmp_path).set_aside(found.damaged)
     assert len(list((tmp_path / DAMAGED).glob("*/*.json"))) == 1
 
 
