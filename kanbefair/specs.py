@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, lru_cache, partial
 from typing import ClassVar
@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy
 
 from kanbefair.errors import InputError, choose
-from kanbefair.values import above_zero, named, number, refusal, several, truth, whole
+from kanbefair.values import above_zero, named, number, refusal, several, truth, whole, zero_or_above
 
 ACTIVATIONS = (
     "relu",
@@ -29,6 +29,10 @@ SHORTCUTS = ("silu", "identity", "zero")
 OPTIMIZERS = ("adam", "lbfgs", "sgd")
 LOSSES = ("cross_entropy", "mse")
 PROTOCOLS = ("published", "fair")
+SCHEDULES = ("constant", "cosine")
+SELECTIONS = ("metric", "rmse")
+STARTS = ("paper", "pykan", "power_law")
+"""How a KAN's values start (`spline_layers.KANLinear`)."""
 
 SPLINE_FIELDS = {"grid": 5, "order": 3, "grid_range": (-1.0, 1.0)}
 """The fields of every model with splines, with their defaults."""
@@ -38,7 +42,34 @@ MODEL_FIELDS: dict[str, dict[str, object]] = {}
 `models.register` fills it.
 """
 
-OPTIONAL_FIELDS = ("activation", "batch_norm", "grid", "order", "shortcut", "grid_range", "without")
+OPTIONAL_FIELDS = (
+    "activation",
+    "batch_norm",
+    "layer_norm",
+    "dropout",
+    "gain",
+    "grid",
+    "order",
+    "shortcut",
+    "grid_range",
+    "start",
+    "without",
+    "options",
+)
+"""The fields that some models read and others do not."""
+NEUTRAL = {
+    "batch_norm": False,
+    "layer_norm": False,
+    "dropout": 0.0,
+    "gain": 1.0,
+    "start": "paper",
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "division": 0,
+    "blind": False,
+    "selection": "metric",
+}
+"""Values that say the same as None, which is kept instead where it is the default: keys of runs are older than these fields."""
 REMOVABLE: dict[str, tuple[str, ...]] = {}
 """The parts that `without` can take from each model; `models.register` fills it."""
 
@@ -62,6 +93,32 @@ def _widths(name: str, value: object) -> tuple[int, ...]:
 
 def _parts(name: str, value: object) -> tuple[str, ...]:
     return several(name, value, named, "part to leave out")
+
+
+def _dropout(name: str, value: object) -> float:
+    if not 0 <= zero_or_above(name, value) < 1:
+        raise InputError(f"{name} is {value}; it is the share of values that are left out, from 0 to below 1")
+    return float(value)
+
+
+def _options(name: str, value: object) -> tuple[tuple[str, object], ...]:
+    """A family's own hyper-parameters as pairs of name and value, sorted by name."""
+    try:
+        return tuple(sorted(dict(value).items()))
+    except (TypeError, ValueError):
+        raise refusal(name, value, "a dictionary of a family's own hyper-parameters") from None
+
+
+_CHECK_OF_TYPE = {bool: truth, int: whole, float: number, str: named}
+
+
+def _complete(model: str, given: Iterable[tuple[str, object]], defaults: Mapping[str, object]) -> tuple:
+    """The options that are `given`, each of the type of its default, and the defaults of the others."""
+    found = dict(defaults)
+    for name, value in given:
+        choose(f"option of {model}", name, defaults)
+        found[name] = _CHECK_OF_TYPE[type(defaults[name])](f"option {name}", value)
+    return tuple(sorted(found.items()))
 
 
 def _ends(name: str, value: object) -> tuple[float, float]:
@@ -100,9 +157,21 @@ class RunSpec:
         lr: learning rate.
         optimizer: "adam", "sgd" or "lbfgs".
         loss: "cross_entropy" or "mse"; None: the former for classes, the latter for numbers.
-        activation, batch_norm: of MLPs.
+        weight_decay: share by which values shrink in a step, in units of the learning rate (decoupled, as in AdamW).
+        schedule: of the learning rate: "constant", or "cosine": half a cosine wave over the epochs, towards 0.
+        division: which division of the rows that are not tested on into training and validation (`data.load`).
+        rows: so many of the training rows are trained on, the first of a fixed random order; None: all.
+        blind: leave the test part unread: the record then has no figure of it.
+        selection: the figure by which epochs are best: the "metric", or, where targets are numbers, "rmse".
+        activation: of MLPs.
+        batch_norm, layer_norm: normalise what each hidden layer hands on.
+        dropout: the share of hidden values that a training step leaves out.
+        gain: factor of the initial weights.
         grid, order, grid_range: of splines: number of grid intervals G, polynomial order K, the grid's two ends.
         shortcut: of KANs.
+        start: how a KAN's values start: "paper", "pykan" (version 0.2.8) or "power_law" (arXiv 2509.03417).
+        embedding: width of a text's embedding; None: that of the first hidden layer.
+        options: a family's own hyper-parameters, a dictionary by name (`models.register`); kept as pairs.
         without: the parts that are left out: "bias" and, of a KAN, "scale", the factor of each spline.
 
     Raises `InputError` for a value that is not allowed.
@@ -120,13 +189,25 @@ class RunSpec:
         "lr": above_zero,
         "optimizer": one_of(OPTIMIZERS),
         "loss": one_of(LOSSES),
+        "weight_decay": zero_or_above,
+        "schedule": one_of(SCHEDULES),
+        "division": partial(whole, least=0, most=999),
+        "rows": whole,
+        "blind": truth,
+        "selection": one_of(SELECTIONS),
         "activation": one_of(ACTIVATIONS),
         "batch_norm": truth,
+        "layer_norm": truth,
+        "dropout": _dropout,
+        "gain": above_zero,
         "grid": partial(whole, most=MOST_GRID),
         "order": partial(whole, most=MOST_ORDER),
         "shortcut": one_of(SHORTCUTS),
         "grid_range": _ends,
+        "start": one_of(STARTS),
         "without": _parts,
+        "embedding": whole,
+        "options": _options,
     }
     """The check of each field; those that may be None are not checked where they are."""
 
@@ -140,13 +221,25 @@ class RunSpec:
     lr: float = 1e-3
     optimizer: str = "adam"
     loss: str | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    division: int | None = None
+    rows: int | None = None
+    blind: bool | None = None
+    selection: str | None = None
     activation: str | None = None
     batch_norm: bool | None = None
+    layer_norm: bool | None = None
+    dropout: float | None = None
+    gain: float | None = None
     grid: int | None = None
     order: int | None = None
     shortcut: str | None = None
     grid_range: tuple[float, float] | None = None
+    start: str | None = None
     without: tuple[str, ...] | None = None
+    embedding: int | None = None
+    options: tuple[tuple[str, object], ...] | None = None
     key: str = field(init=False, compare=False, repr=False, default="")
 
     def __post_init__(self) -> None:
@@ -158,7 +251,9 @@ class RunSpec:
                 value = own.get(name)
             if value is not None or name not in may_be_none:
                 value = check(name, value)
-            self._set(name, None if name in OPTIONAL_FIELDS and name not in own else value)
+            unread = name in OPTIONAL_FIELDS and name not in own
+            neutral = name in NEUTRAL and value == NEUTRAL[name] and own.get(name) is None
+            self._set(name, None if unread or neutral else value)
         self._check()
         text = json.dumps(self.as_dict(), sort_keys=True)
         self._set("key", hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -173,6 +268,14 @@ class RunSpec:
         for part in self.without or ():
             choose("part to leave out", part, REMOVABLE[self.model])
         self._set("without", tuple(sorted(set(self.without or ()))) or None)
+        if self.options is not None:
+            self._set("options", _complete(self.model, self.options, MODEL_FIELDS[self.model]["options"]))
+        if self.optimizer == "lbfgs" and (self.weight_decay or self.schedule):
+            raise InputError("LBFGS searches its steps and knows no weight_decay and no schedule; leave them out")
+        if self.blind and self.protocol == "published":
+            raise InputError("a blind run leaves the test part unread, by which 'published' chooses epochs; use 'fair'")
+        if self.batch_norm and self.layer_norm:
+            raise InputError("batch_norm and layer_norm are both True; a layer is normalised in one way, so choose one")
         if self.grid_range is not None and not _has_steps(self.grid_range, self.grid or 1):
             raise InputError(
                 f"grid range is {list(self.grid_range)}, where a grid of {self.grid} has no steps that float32 tells "
@@ -186,8 +289,13 @@ class RunSpec:
 
     def check_task(self, task: object) -> None:
         """Raise `InputError` if the run cannot be made on the dataset `task`."""
-        if self.loss == "cross_entropy" and task.metric != "accuracy":
+        numbers = task.metric != "accuracy"
+        if self.loss == "cross_entropy" and numbers:
             raise InputError(f"loss 'cross_entropy' needs classes, but {task.name} has numbers as targets; use 'mse'")
+        if self.selection == "rmse" and not numbers:
+            raise InputError(f"selection 'rmse' needs numbers as targets, but {task.name} has classes; use 'metric'")
+        if self.embedding is not None and task.vocabulary_size is None:
+            raise InputError(f"embedding is {self.embedding}, but {task.name} has no texts; leave it out")
 
     def as_dict(self) -> dict[str, object]:
         """The fields that are not None, as plain values: what the key is made of."""

@@ -57,7 +57,16 @@ class Shape:
     shortcut: str | None = None
     activation: str | None = None
     batch_norm: bool = False
+    layer_norm: bool = False
+    dropout: float | None = None
+    gain: float | None = None
+    start: str | None = None
     without: tuple[str, ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
+
+
+LAYER_NORM_FLOPS = 7
+"""Per value: mean, difference, square, their sum, quotient, weight and bias."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,13 @@ class LayerCount:
 
     def __add__(self, other: "LayerCount") -> "LayerCount":
         return LayerCount(*(getattr(self, name) + getattr(other, name) for name in COUNTS))
+
+
+def count_norm(shape: Shape, units: int) -> LayerCount:
+    """The normalisation behind a layer of `units` units that a shape asks for; nothing where it asks for none."""
+    values = 2 * units * (shape.batch_norm or shape.layer_norm)
+    flops = units * (4 * shape.batch_norm + LAYER_NORM_FLOPS * shape.layer_norm)
+    return LayerCount(values, values, flops, flops, flops)
 
 
 def basis_flops(g: int, k: int) -> tuple[float, int]:
@@ -96,7 +112,7 @@ def check(shape: Shape) -> None:
             whole(name, value)
         elif name in ("activation", "shortcut"):
             choose(name, value, ACTIVATION_FLOPS)
-        elif name == "batch_norm":
+        elif name in ("batch_norm", "layer_norm"):
             truth(name, value)
     if shape.vocabulary is not None:
         whole("vocabulary", shape.vocabulary)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from kanbefair.models.activations import activation
 from kanbefair.models.basis import basis, fit_coefficients
-from kanbefair.models.counting import ACTIVATION_FLOPS, LayerCount, Shape, basis_flops
+from kanbefair.models.counting import ACTIVATION_FLOPS, LayerCount, Shape, basis_flops, count_norm
 from kanbefair.models.networks import Network, register
 from kanbefair.models.spline_layers import KANLinear
 from kanbefair.specs import SPLINE_FIELDS
@@ -39,7 +39,7 @@ def fit_as_released(noise: Tensor, grid: int, order: int, *, first_exact: bool) 
 
 
 class KANStack(Network):
-    """A stack of KANs. Each layer is a `KANLinear`."""
+    """A stack of KANs. Each layer is a `KANLinear`, with normalisation behind all but the last, if asked for."""
 
     def layer(self, number: int) -> list[nn.Module]:
         """One KAN layer. All shortcuts of a stack are of one kind, but for runs that have none ("zero")."""
@@ -56,10 +56,11 @@ class KANStack(Network):
             shortcut=activation(*kinds) if kinds else None,
             with_shortcut=[kind != "zero" for kind in shortcuts],
             fit=self._fit(),
+            start=shape.start,
             scale="scale" not in shape.without,
             bias=self.bias,
         )
-        return [layer]
+        return [layer] if number == self.depth - 1 else [layer, *self.norm(outputs)]
 
     def _fit(self) -> Callable[[Tensor, int, int], Tensor]:
         if not self.released_start:
@@ -76,19 +77,20 @@ def count_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     scale = "scale" not in shape.without
     bias = "bias" not in shape.without
     base = has_base * (ACTIVATION_FLOPS[shape.shortcut] * i + 2 * i * o)
-    return LayerCount(
+    edges = LayerCount(
         parameters=i * o * (g + k + 1 + scale + has_base) + o * bias,
         live_parameters=i * o * (g + k + scale + has_base) + o * bias,
         flops=i * o * (9 * k * (g + 1.5 * k) + 2 * g - 2.5 * k + 1) + base,
         flops_shared=i * everywhere + i * o * (2 * (g + k) + 1) + base,
         flops_local=i * local + i * o * (2 * (k + 1) + 1) + base,
     )
+    return edges if last else edges + count_norm(shape, o)
 
 
 register(
     "KAN",
     KANStack,
-    defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None},
+    defaults=SPLINE_FIELDS | {"shortcut": "silu", "without": None, "batch_norm": None, "layer_norm": None, "start": None},
     layer_count=count_layer,
     removable=("scale", "bias"),
 )

@@ -49,10 +49,11 @@ def hold(module: nn.Module, name: str, values: Tensor, *, learned: bool) -> None
 
 
 class Linear(Layer):
-    """y = x W + b per run; W is (S, in, out), drawn as `torch.nn.Linear` draws it."""
+    """y = x W + b per run; W is (S, in, out), drawn as `torch.nn.Linear` draws it, then multiplied by `gain`."""
 
-    def __init__(self, in_features: int, out_features: int, *, stack: int = 1, bias: bool = True):
+    def __init__(self, in_features: int, out_features: int, *, stack: int = 1, bias: bool = True, gain: float | None = None):
         super().__init__()
+        self.gain = gain
         self.weight = nn.Parameter(torch.empty(stack, in_features, out_features))
         hold(self, "bias", torch.zeros(stack, out_features), learned=bias)
 
@@ -65,7 +66,7 @@ class Linear(Layer):
         _, rows, columns = self.weight.shape
         weight = torch.empty(columns, rows)
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
-        self.weight[run] = weight.T
+        self.weight[run] = weight.T if self.gain is None else weight.T * self.gain
         bound = 1 / math.sqrt(rows)
         drawn = torch.empty(columns).uniform_(-bound, bound, generator=generator)
         if self.bias.requires_grad:
@@ -97,6 +98,56 @@ class BatchNorm(Layer):
 
     def copy_run(self, run: int, source: int) -> None:
         self.reset_run(run, Generator())
+
+
+class LayerNorm(Layer):
+    """Normalisation of each row over its units, with the defaults of `torch.nn.LayerNorm`."""
+
+    def __init__(self, features: int, *, stack: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(stack, features))
+        self.bias = nn.Parameter(torch.empty(stack, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(S, B, features) to the same shape."""
+        return F.layer_norm(x, x.shape[-1:]) * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.weight[run], self.bias[run] = 1.0, 0.0
+
+
+class Dropout(Layer):
+    """Leaves out values in training, each with the probability `share`, and enlarges the others, as `torch.nn.Dropout`.
+
+    What a run leaves out depends on its seed and on how many batches it has seen alone, so that its result depends neither on
+    its neighbours in the stack nor on whether training was interrupted.
+    """
+
+    def __init__(self, share: float, *, stack: int = 1):
+        super().__init__()
+        self.share = share
+        self.register_buffer("seed", torch.zeros(stack, dtype=torch.int64))
+        self.register_buffer("batches", torch.zeros(stack, dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(S, B, features) to the same shape."""
+        if not self.training:
+            return x
+        self.batches += 1
+        seeds = (self.seed + self.batches).tolist()
+        generator = torch.Generator()
+        drawn = torch.stack([torch.rand(x.shape[1:], generator=generator.manual_seed(seed)) for seed in seeds])
+        return x * ((drawn >= self.share) / (1 - self.share)).to(x)
+
+    @torch.no_grad()
+    def reset_run(self, run: int, generator: Generator) -> None:
+        self.seed[run] = torch.empty((), dtype=torch.int64).random_(2**62, generator=generator)
+        self.batches[run] = 0
+
+    @torch.no_grad()
+    def copy_run(self, run: int, source: int) -> None:
+        self.seed[run], self.batches[run] = self.seed[source], 0
 
 
 class MeanEmbedding(Layer):

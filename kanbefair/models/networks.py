@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from kanbefair.data import Task
 from kanbefair.errors import InputError, check_name, choose
 from kanbefair.models.counting import LAYER_COUNTERS, LayerCount, Shape, check, count
-from kanbefair.models.layers import Layer, MeanEmbedding
+from kanbefair.models.layers import BatchNorm, Dropout, Layer, LayerNorm, MeanEmbedding
 from kanbefair.specs import MODEL_FIELDS, OPTIONAL_FIELDS, REMOVABLE, RunSpec
 
 NO_RANGE = (-1.0, 1.0)
@@ -68,6 +68,17 @@ class Network(nn.Module):
     def layer(self, number: int) -> list[nn.Module]:
         """The modules of layer `number` (0 … depth−1), which maps widths[number] values to widths[number+1]."""
         raise NotImplementedError
+
+    def norm(self, features: int) -> list[nn.Module]:
+        """The normalisation behind a layer of so many units that the shape asks for, if it does."""
+        shape = self.shape()
+        kind = BatchNorm if shape.batch_norm else LayerNorm if shape.layer_norm else None
+        return [kind(features, stack=self.runs)] if kind else []
+
+    def dropout(self) -> list[nn.Module]:
+        """What leaves out hidden values, if the shape asks for it."""
+        share = self.shape().dropout
+        return [Dropout(share, stack=self.runs)] if share else []
 
     def reset(self, generators: Sequence[Generator]) -> None:
         """Draw all initial values anew, run s from `generators[s]`, layer by layer.
@@ -143,14 +154,16 @@ def register(
 def shape_of(spec: RunSpec, task: Task) -> Shape:
     """The shape of the network that `spec` trains on `task`.
 
-    A text's embedding is as wide as the first hidden layer.
+    A text's embedding is as wide as the spec says, or else as the first hidden layer.
     """
     text = task.domain == "text"
     own = {name: getattr(spec, name) for name in OPTIONAL_FIELDS}
-    own |= {"batch_norm": bool(spec.batch_norm), "without": spec.without or ()}
+    own |= {name: bool(own[name]) for name in ("batch_norm", "layer_norm")}
+    own |= {name: own[name] or () for name in ("without", "options")}
+    embedding = spec.embedding or (spec.widths[0] if spec.widths else None)
     return Shape(
         family=spec.model,
-        widths=(spec.widths[0] if text else task.input_size, *spec.widths, task.output_size),
+        widths=(embedding if text else task.input_size, *spec.widths, task.output_size),
         vocabulary=task.input_size if text else None,
         **own,
     )

@@ -55,10 +55,10 @@ class Grid(nn.Module):
         counts = values.new_zeros(*values.shape[:-1], self.size + 1).scatter_add(-1, number, (values > 0).to(x.dtype))
         return counts[..., :-1] / x.shape[-2]
 
-    def draw(self, count: int, generator: Generator) -> Tensor:
-        """Initial coefficients (count, G+K) of `count` splines: a fit to noise of 0.1/G at the grid points."""
-        noise = (torch.rand(count, self.grid + 1, generator=generator) - 0.5) * 0.1 / self.grid
-        return self.fit(noise, self.grid, self.order)
+    def draw(self, count: int, generator: Generator, noise: float = 0.1) -> Tensor:
+        """Initial coefficients (count, G+K) of `count` splines: a fit to noise of width `noise`/G at the grid points."""
+        drawn = (torch.rand(count, self.grid + 1, generator=generator) - 0.5) * noise / self.grid
+        return self.fit(drawn, self.grid, self.order)
 
     def extra_repr(self) -> str:
         return f"grid={self.grid}, order={self.order}"
@@ -76,6 +76,11 @@ class KANLinear(Layer):
         with_shortcut: which runs have a base, where only some have one; that of the others counts as 0.
         scale: whether the factor of each spline is learned; else it is 1.
         bias: whether there is a bias.
+        start: how values start; `in` inputs, n = G+K, and one more where there is a shortcut:
+            - None, the paper's: base 1/√in + 0.1·(2·N(0, 1) − 1), scale 1, splines fitted to noise of 0.1/G at the grid points;
+            - "pykan", of its version 0.2.8: base U(−1, 1)/√in, scale 1/√in, splines fitted to noise of 0.3/G;
+            - "power_law", of arXiv 2509.03417: base N(0, (in·n)^−½), scale 1, coefficients N(0, (in·n)^−3.5), the second
+              parameter being the variance: the standard deviations have the exponents 0.25 and 1.75.
     """
 
     def __init__(
@@ -91,8 +96,10 @@ class KANLinear(Layer):
         fit: Fit = fit_coefficients,
         scale: bool = True,
         bias: bool = True,
+        start: str | None = None,
     ):
         super().__init__()
+        self.start = start
         stack = len(grid_ranges)
         self.grid = Grid(grid, order, grid_ranges, fit=fit)
         self.coefficients = nn.Parameter(torch.empty(stack, in_features, self.grid.size, out_features))
@@ -129,14 +136,28 @@ class KANLinear(Layer):
     @torch.no_grad()
     def reset_run(self, run: int, generator: Generator) -> None:
         inputs, outputs = self.scale.shape[1:]
-        base = 1 / math.sqrt(inputs) + 0.1 * (2 * torch.randn(inputs * outputs, generator=generator) - 1)
+        base, drawn, scale = self._drawn(inputs, inputs * outputs, self._has_base(run), generator)
         if self.base is not None:
             self.base[run] = base.reshape(outputs, inputs).T
-        drawn = self.grid.draw(inputs * outputs, generator)
         self.coefficients[run] = drawn.reshape(outputs, inputs, -1).permute(1, 2, 0)
-        self.scale[run] = 1.0
+        self.scale[run] = scale
         torch.empty(outputs).uniform_(generator=generator)
         self.bias[run] = 0.0
+
+    def _has_base(self, run: int) -> bool:
+        return self.base is not None and (self.has_base is None or bool(self.has_base[run]))
+
+    def _drawn(self, inputs: int, edges: int, has_base: bool, generator: Generator) -> tuple[Tensor, Tensor, float]:
+        """Base (edges,), coefficients (edges, G+K) and scale with which a run starts."""
+        if self.start == "power_law":
+            terms = inputs * (self.grid.size + has_base)
+            base = torch.randn(edges, generator=generator) * terms**-0.25
+            return base, torch.randn(edges, self.grid.size, generator=generator) * terms**-1.75, 1.0
+        if self.start == "pykan":
+            base = (2 * torch.rand(edges, generator=generator) - 1) / math.sqrt(inputs)
+            return base, self.grid.draw(edges, generator, noise=0.3), 1 / math.sqrt(inputs)
+        base = 1 / math.sqrt(inputs) + 0.1 * (2 * torch.randn(edges, generator=generator) - 1)
+        return base, self.grid.draw(edges, generator), 1.0
 
 
 class SplineActivation(Layer):

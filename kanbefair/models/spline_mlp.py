@@ -6,8 +6,8 @@ from torch import nn
 
 from kanbefair.models import mlp
 from kanbefair.models.counting import LayerCount, Shape, basis_flops
-from kanbefair.models.layers import BatchNorm, Linear
-from kanbefair.models.mlp import MLPStack
+from kanbefair.models.layers import Linear
+from kanbefair.models.mlp import FIELDS, MLPStack
 from kanbefair.models.networks import Network, register
 from kanbefair.models.spline_layers import SplineActivation
 from kanbefair.specs import SPLINE_FIELDS
@@ -28,13 +28,15 @@ class BSplineMLPStack(MLPStack):
 
 
 class BSplineFirstMLPStack(Network):
-    """A stack of networks whose layers are one B-spline per input, a linear map and, if asked for, batch normalisation."""
+    """A stack of networks whose layers are one B-spline per input, a linear map and, if asked for, normalisation, the last
+    one included, and dropout."""
 
     def layer(self, number: int) -> list[nn.Module]:
         """The splines, the map, the normalisation."""
         inputs, outputs = self.widths[number : number + 2]
-        norm = [BatchNorm(outputs, stack=self.runs)] if self.shape().batch_norm else []
-        return [splines(self, inputs), Linear(inputs, outputs, stack=self.runs, bias=self.bias), *norm]
+        linear = Linear(inputs, outputs, stack=self.runs, bias=self.bias, gain=self.shape().gain)
+        dropout = [] if number == self.depth - 1 else self.dropout()
+        return [splines(self, inputs), linear, *self.norm(outputs), *dropout]
 
 
 def count_splines(g: int, k: int, units: int) -> LayerCount:
@@ -64,7 +66,5 @@ def count_first_layer(shape: Shape, i: int, o: int, last: bool) -> LayerCount:
     return linear + count_splines(shape.grid, shape.order, i)
 
 
-FIELDS = SPLINE_FIELDS | {"batch_norm": False, "without": None}
-
-register("BSpline_MLP", BSplineMLPStack, defaults=FIELDS, layer_count=count_layer)
-register("BSpline_First_MLP", BSplineFirstMLPStack, defaults=FIELDS, layer_count=count_first_layer)
+register("BSpline_MLP", BSplineMLPStack, defaults=SPLINE_FIELDS | FIELDS, layer_count=count_layer)
+register("BSpline_First_MLP", BSplineFirstMLPStack, defaults=SPLINE_FIELDS | FIELDS, layer_count=count_first_layer)

@@ -10,7 +10,7 @@ import torch
 
 from kanbefair.data import Task, dataset, load
 from kanbefair.data.task import together
-from kanbefair.errors import reason
+from kanbefair.errors import InputError, reason
 from kanbefair.models import build
 from kanbefair.models.networks import shape_of
 from kanbefair.specs import RunSpec
@@ -28,14 +28,30 @@ All their runs then see the same batches, and what the first layer makes of the 
 SEED_RUNS = 8
 
 
+Data = tuple[str, str, int, int, int | None, str]
+"""What decides the data of a run: dataset, protocol, the seed that they are drawn from, division, rows, and the data folder."""
+
+
 @lru_cache(maxsize=4)
-def _task(name: str, protocol: str, seed: int, data_dir: str) -> Task:
-    return load(name, data_dir or None, protocol=protocol, seed=seed)
+def _task(data: Data) -> Task:
+    name, protocol, seed, division, rows, data_dir = data
+    task = load(name, data_dir or None, protocol=protocol, seed=seed, division=division)
+    return task if rows is None else some_rows(task, rows)
+
+
+def some_rows(task: Task, rows: int) -> Task:
+    """`task` with so many of its training rows, the first of a random order that is the same at every call: fewer rows are part
+    of more. Raises `InputError` if there are not so many."""
+    there = len(task.x_train)
+    if rows > there:
+        raise InputError(f"rows is {rows}, but {task.name} has {there:,} training rows; take at most so many")
+    numbers = torch.randperm(there, generator=torch.Generator().manual_seed(0))[:rows].sort().values
+    return replace(task, x_train=task.x_train[numbers], y_train=task.y_train[numbers])
 
 
 @cache
-def _digest(name: str, protocol: str, seed: int, data_dir: str) -> str:
-    return _task(name, protocol, seed, data_dir).digest
+def _digest(data: Data) -> str:
+    return _task(data).digest
 
 
 def forget() -> None:
@@ -49,14 +65,18 @@ def _drawn_from(spec: RunSpec) -> int:
     return spec.seed if spec.protocol == "published" and dataset(spec.dataset).domain == "symbolic" else 0
 
 
+def _data(spec: RunSpec, data_dir: str) -> Data:
+    return spec.dataset, spec.protocol, _drawn_from(spec), spec.division or 0, spec.rows, data_dir
+
+
 def task_of(spec: RunSpec, data_dir: str) -> Task:
     """The task of a run, loaded once per process and sweep."""
-    return _task(spec.dataset, spec.protocol, _drawn_from(spec), data_dir)
+    return _task(_data(spec, data_dir))
 
 
 def digest_of(spec: RunSpec, data_dir: str) -> str:
     """The digest of the task of a run (`Task.digest`)."""
-    return _digest(spec.dataset, spec.protocol, _drawn_from(spec), data_dir)
+    return _digest(_data(spec, data_dir))
 
 
 def stack_task(stack: Sequence[RunSpec], data_dir: str) -> Task:
@@ -110,7 +130,8 @@ def too_large(specs: Sequence[RunSpec], data_dir: str, free: float) -> dict[str,
     known: dict[tuple, float | str] = {}
     found = {}
     for spec in specs:
-        sizes = (spec.dataset, spec.protocol, spec.model, spec.widths, spec.grid, spec.order, spec.batch_size, spec.optimizer)
+        size = spec.model, spec.widths, spec.grid, spec.order, spec.embedding, spec.options
+        sizes = (*_data(spec, data_dir), *size, spec.batch_size, spec.optimizer)
         if sizes not in known:
             task = task_of(spec, data_dir)
             try:

@@ -7,11 +7,17 @@ from collections.abc import Callable, Sequence
 
 from kanbefair.data import Task
 from kanbefair.specs import RunSpec, at_least_one
-from kanbefair.training import continual, fit, learned_splines
+from kanbefair.training import continual, fit, learned_splines, right_rows
 from kanbefair.training.continual.spec import ContinualSpec
 from kanbefair.training.learned_splines import DrawnSpec
+from kanbefair.training.right_rows import RightRowsSpec
 
-LOOPS = {RunSpec: fit.train, DrawnSpec: learned_splines.train, ContinualSpec: continual.train}
+LOOPS = {
+    RunSpec: fit.train,
+    DrawnSpec: learned_splines.train,
+    RightRowsSpec: right_rows.train,
+    ContinualSpec: continual.train,
+}
 """The loop of each kind of run; a subclass of one of them has its loop."""
 
 
@@ -29,4 +35,4 @@ def train(specs: Sequence[RunSpec], task: Task, **options: object) -> list[dict]
     return loop_of(at_least_one(specs)[0])(specs, task, **options)
 
 
-__all__ = ["LOOPS", "ContinualSpec", "DrawnSpec", "loop_of", "train"]
+__all__ = ["LOOPS", "ContinualSpec", "DrawnSpec", "RightRowsSpec", "loop_of", "train"]

@@ -16,11 +16,13 @@ class Best:
     Args:
         part: "valid" or "test".
         runs: number of runs S.
+        figure: what is compared: the "metric", or, where targets are numbers, "rmse".
         live: tensors (S, …) of a network, to keep as they were after that epoch.
     """
 
-    def __init__(self, part: str, runs: int, live: Sequence[Tensor] = ()):
+    def __init__(self, part: str, runs: int, live: Sequence[Tensor] = (), figure: str = "metric"):
         self.part = part
+        self.figure = figure
         self.live = live
         self.kept = [values.clone() for values in live]
         self.epoch = torch.zeros(runs, dtype=torch.int64)
@@ -28,8 +30,8 @@ class Best:
         self.loss = torch.full((runs,), math.inf, dtype=torch.float64)
 
     def see(self, epoch: int, found: dict[str, Tensor]) -> None:
-        """Take in the figures (S,) of an epoch: "<part>_metric" and, of an accuracy, "<part>_loss"."""
-        metric = found.get(f"{self.part}_metric")
+        """Take in the figures (S,) of an epoch: "<part>_<figure>" and, of an accuracy, "<part>_loss"."""
+        metric = found.get(f"{self.part}_{self.figure}")
         if metric is None:
             return
         loss = found.get(f"{self.part}_loss")

@@ -30,6 +30,7 @@ def train(
     train_curve: bool = False,
     on_epoch: Callable[[], None] = lambda: None,
     on_end: Callable[[Network], None] = lambda network: None,
+    on_reported: Callable[[Network], None] = lambda network: None,
     checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Train runs that share a stack key and return their records, in order.
@@ -43,6 +44,7 @@ def train(
             that a protocol reports are evaluated on it: the last, and the best one. Their figures are the same.
         on_epoch: called after every epoch, and at once for each that a checkpoint holds.
         on_end: shown the trained network.
+        on_reported: shown the network as it was after each run's epoch that the protocol reports.
         checkpoint: keeps what there is every few minutes, and says what was kept before. Whoever gives it deletes it when the
             records are safe. They are, but for seconds, the same to the bit as without.
 
@@ -52,9 +54,11 @@ def train(
     epoch's batches. From the epoch on in which its loss is not finite, or its answers are none, a run counts as diverged:
     `diverged` is that epoch, and its metrics are NaN (`history.History`, `evaluation.evaluate`).
 
+    Of a `blind` run the test part is not read: there are no figures of it, and no `best` epoch.
+
     `outcome` is "diverged", or "at chance" if the run is no better than a constant answer, in accuracy or in root mean square
-    error, neither on the training nor on the test part, at the epoch that the protocol reports (`selected` under `fair`, `best`
-    under `published`), else "done" (`outcome.outcome`).
+    error, neither on the training nor on the test part (where blind, the validation part), at the epoch that the protocol
+    reports (`selected` under `fair`, `best` under `published`), else "done" (`outcome.outcome`).
 
     Raises `InputError` if the runs do not share a stack, or the loss does not fit the task.
     """
@@ -63,9 +67,10 @@ def train(
     stack = TrainingStack(specs, task, streams, device)
     stack.train_with(make_optimizer(stack.network, specs))
     block = evaluation_rows or evaluation_block(stack.network, stack.task)
-    watched = [part for part in task.parts if part != "train" or train_curve]
-    state = [] if train_curve else [values.detach() for values in stack.network.state_dict().values()]
-    bests, reported = best_epochs(task.parts, len(specs), state)
+    parts = [part for part in task.parts if part != "test" or not specs[0].blind]
+    watched = [part for part in parts if part != "train" or train_curve]
+    state = [values.detach() for values in stack.network.state_dict().values()]
+    bests, reported = best_epochs(parts, len(specs), state, specs[0].selection or "metric")
     history = History(len(specs), bests)
     training, before = 0.0, 0.0
     begun = time.perf_counter()
@@ -78,7 +83,7 @@ def train(
             on_epoch()
     for _ in range(history.epoch, specs[0].epochs):
         start = time.perf_counter()
-        losses = stack.epoch()
+        losses = stack.epoch(history.epoch)
         training += time.perf_counter() - start
         history.see({"batch_loss": losses} | _figures(stack, watched, block))
         for stream in streams.values():
@@ -87,16 +92,17 @@ def train(
             seconds = {"train_seconds": training, "run_seconds": before + time.perf_counter() - begun}
             checkpoint.write({"stack": stack.state(), "history": history.state()} | seconds)
         on_epoch()
-    on_train = {}
-    if not train_curve:
-        on_train["last"] = _figures(stack, ["train"], block)
-        with bests[reported].restored():
+    on_train = {} if train_curve else {"last": _figures(stack, ["train"], block)}
+    with bests[reported].restored():
+        on_reported(stack.network)
+        if not train_curve:
             on_train[reported] = _figures(stack, ["train"], block)
     on_end(stack.network)
     whole = before + time.perf_counter() - begun
     share = {"train_seconds": training / len(specs), "run_seconds": whole / len(specs)}
     common = [common_fields(stack.network, run, task, device) | share for run in range(len(specs))]
-    chance = {part: constant_answer(task, part).expand(len(specs)).tolist() for part in ("train", "test")}
+    judged = ("train", "valid" if specs[0].blind else "test")
+    chance = {part: constant_answer(task, part).expand(len(specs)).tolist() for part in judged}
     curves = history.curves()
     records = []
     for run, spec in enumerate(specs):

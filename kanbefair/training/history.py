@@ -73,12 +73,12 @@ class History:
         return {"last": last} | {name: int(best.epoch[run]) for name, best in self.bests.items()}
 
 
-def best_epochs(parts: Sequence[str], runs: int, kept: Sequence[Tensor]) -> tuple[dict[str, Best], str]:
-    """The best epochs to watch on a task with these parts, and the name of the one that the protocol reports.
+def best_epochs(parts: Sequence[str], runs: int, kept: Sequence[Tensor], figure: str = "metric") -> tuple[dict[str, Best], str]:
+    """The best epochs to watch where these parts are read, and the name of the one that the protocol reports.
 
     That one keeps what the network's tensors `kept` were after it: it is best on validation or, where no rows are held
-    out for that, on the test part.
+    out for that, on the test part. `figure` is what is compared.
     """
     reported = "selected" if "valid" in parts else "best"
-    watched = {"selected": "valid", "best": "test"}
-    return {name: Best(part, runs, kept if name == reported else []) for name, part in watched.items()}, reported
+    watched = {"selected": "valid", "best": "test"} if "test" in parts else {"selected": "valid"}
+    return {name: Best(part, runs, kept if name == reported else [], figure) for name, part in watched.items()}, reported

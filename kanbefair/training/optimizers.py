@@ -1,5 +1,6 @@
 """Optimisers over a stack: one flat vector of all parameters, one learning rate per run."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,9 +24,11 @@ class StackOptimizer:
     Args:
         network: a stacked network.
         lr: each run's learning rate (S,).
+        weight_decay: share by which all values shrink in a step, in units of the learning rate.
+        schedule: "constant", or "cosine": see `schedule`.
     """
 
-    def __init__(self, network: nn.Module, lr: Tensor):
+    def __init__(self, network: nn.Module, lr: Tensor, *, weight_decay: float = 0.0, schedule: str = "constant"):
         parameters = list(network.parameters())
         size = sum(p.numel() for p in parameters)
         rest = lr.new_zeros(-size % REGISTERS)
@@ -33,6 +36,8 @@ class StackOptimizer:
         self.gradient = torch.zeros_like(self.values)
         rates = [lr.reshape(-1, *[1] * (p.dim() - 1)).expand_as(p).reshape(-1) for p in parameters]
         self.lr = torch.cat([*rates, rest]).to(self.values)
+        self.first_lr = self.lr.clone() if schedule == "cosine" else None
+        self.weight_decay = weight_decay
         start = 0
         for p in parameters:
             part = slice(start, start + p.numel())
@@ -43,7 +48,20 @@ class StackOptimizer:
         """Set all gradients to zero."""
         self.gradient.zero_()
 
+    def schedule(self, epoch: int, epochs: int) -> None:
+        """Set the learning rates of epoch number `epoch` (0 … epochs−1). Those of a cosine are ½(1 + cos(π·epoch/epochs)) times
+        the first ones, as `torch.optim.lr_scheduler.CosineAnnealingLR` has them."""
+        if self.first_lr is not None:
+            torch.mul(self.first_lr, (1 + math.cos(math.pi * epoch / epochs)) / 2, out=self.lr)
+
     def step(self) -> None:
+        """Change the parameters by what the gradients say, after they have decayed: θ ← θ − lr · decay · θ."""
+        if self.weight_decay:
+            with torch.no_grad():
+                self.values.addcmul_(self.values, self.lr, value=-self.weight_decay)
+        self.move()
+
+    def move(self) -> None:
         """Change the parameters by what the gradients say."""
         raise NotImplementedError
 
@@ -59,7 +77,7 @@ class StackSGD(StackOptimizer):
     """Plain gradient descent."""
 
     @torch.no_grad()
-    def step(self) -> None:
+    def move(self) -> None:
         """θ ← θ − lr · g."""
         self.values.addcmul_(self.lr, self.gradient, value=-1)
 
@@ -67,15 +85,15 @@ class StackSGD(StackOptimizer):
 class StackAdam(StackOptimizer):
     """Adam with the defaults of `torch.optim.Adam`, in the same order of operations."""
 
-    def __init__(self, network: nn.Module, lr: Tensor):
-        super().__init__(network, lr)
+    def __init__(self, network: nn.Module, lr: Tensor, **options: object):
+        super().__init__(network, lr, **options)
         self.mean = torch.zeros_like(self.values)
         self.square = torch.zeros_like(self.values)
         on_device = cuda_graphs.records_on(self.values.device)
         self.steps = torch.zeros((), dtype=torch.float64, device=self.values.device) if on_device else 0
 
     @torch.no_grad()
-    def step(self) -> None:
+    def move(self) -> None:
         """θ ← θ − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)."""
         self.steps += 1
         beta1, beta2 = ADAM_BETAS
@@ -104,7 +122,9 @@ LBFGS = {"history_size": 10, "line_search_fn": "strong_wolfe", "max_iter": 20}
 
 def make_optimizer(network: Network, specs: Sequence[RunSpec]) -> Optimizer:
     """A new optimiser of the kind that the runs share, each with its learning rate."""
-    if specs[0].optimizer == "lbfgs":
-        return torch.optim.LBFGS(network.parameters(), lr=specs[0].lr, **LBFGS)
+    first = specs[0]
+    if first.optimizer == "lbfgs":
+        return torch.optim.LBFGS(network.parameters(), lr=first.lr, **LBFGS)
     lr = torch.tensor([spec.lr for spec in specs])
-    return {"adam": StackAdam, "sgd": StackSGD}[specs[0].optimizer](network, lr)
+    options = {"weight_decay": first.weight_decay or 0.0, "schedule": first.schedule or "constant"}
+    return {"adam": StackAdam, "sgd": StackSGD}[first.optimizer](network, lr, **options)

@@ -88,12 +88,15 @@ class TrainingStack:
         for order, own in zip(dict.fromkeys(self.orders), state["orders"], strict=True):
             order.restore(own)
 
-    def epoch(self) -> Tensor:
-        """One pass over the training rows, each run in its own order (runs may share one).
+    def epoch(self, number: int = 0) -> Tensor:
+        """One pass over the training rows, each run in its own order (runs may share one); `number` (0, 1, …) is the epoch's,
+        of all epochs of the runs, for the schedule of learning rates.
 
         Returns the mean loss (S,) of the batches, which is not finite if that of a batch was not.
         """
         self.network.train()
+        if self.specs[0].schedule:
+            self.step.optimizer.schedule(number, self.specs[0].epochs)
         rows = len(self.step.x)
         drawn = {order: order.permutation(rows) for order in dict.fromkeys(self.orders)}
         shared = len(drawn) == 1

@@ -6,6 +6,7 @@ from torch import Tensor
 from kanbefair.data import Task
 from kanbefair.data.task import targets_at
 from kanbefair.models import Network
+from kanbefair.models.layers import Dropout
 from kanbefair.training.cuda_graphs import Recorded, records_on
 from kanbefair.training.losses import run_losses
 from kanbefair.training.optimizers import Optimizer
@@ -14,8 +15,8 @@ from kanbefair.training.optimizers import Optimizer
 class Step:
     """The training step of a network on rows of a task's training part; call it with row numbers, (B,) or (S, B).
 
-    On a GPU it is recorded (`cuda_graphs`). Two kinds are not: texts, whose batches differ in length, and optimisers that
-    evaluate the loss as often as they see fit.
+    On a GPU it is recorded (`cuda_graphs`). Three kinds are not: texts, whose batches differ in length, optimisers that
+    evaluate the loss as often as they see fit, and dropout, which draws on the host.
     """
 
     def __init__(self, network: Network, optimizer: Optimizer, task: Task, loss: str):
@@ -28,7 +29,8 @@ class Step:
         self.calls = torch.zeros((), device=self.x.device)
         self.searches = isinstance(optimizer, torch.optim.LBFGS)
         self.lost = False
-        self.recorded = Recorded() if records_on(self.x.device) and not self.searches and network.embedding is None else None
+        on_host = self.searches or network.embedding is not None or any(isinstance(own, Dropout) for own in network.modules())
+        self.recorded = Recorded() if records_on(self.x.device) and not on_host else None
 
     def __call__(self, rows: Tensor) -> None:
         if self.recorded is None:

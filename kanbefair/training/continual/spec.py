@@ -75,6 +75,9 @@ class ContinualSpec(RunSpec):
         if self.count < 2:
             raise InputError(f"the stream has {self.count} tasks; it needs at least 2")
         strategy.check(self)
+        for name in ("schedule", "blind", "selection"):
+            if getattr(self, name) is not None:
+                raise InputError(f"a stream of tasks does not take '{name}'; leave it out")
         if self.grid_update and self.grid is None:
             raise InputError(f"grid_update needs a network of splines; {self.model} has no grid")
 
