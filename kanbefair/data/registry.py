@@ -13,6 +13,9 @@ from kanbefair.specs import PROTOCOLS
 
 DOMAINS = ("symbolic", "tabular", "vision", "text", "audio")
 
+DIVISIONS = 2**32
+"""How many divisions of its training rows a table has: as many as NumPy has seeds."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -20,13 +23,15 @@ class Request:
 
     `name` is the dataset's name, `protocol` one of `PROTOCOLS` and `data_dir` the folder with the real datasets. `seed` is the
     run's seed where data are drawn from it, for symbolic functions under `published`; a sweep asks for all other data once
-    for all seeds.
+    for all seeds. `division` says which of the training rows `fair` holds out (`validation_split`), where the loader offers
+    more than one division of them; others have their division 0 alone.
     """
 
     name: str
     protocol: str
     seed: int
     data_dir: Path
+    division: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,22 +117,32 @@ def dataset(name: str) -> Dataset:
     return replace(_DATASETS[family_of(name)], name=name)
 
 
-def load(name: str, data_dir: str | os.PathLike | None = None, *, protocol: str = "fair", seed: int = 1314) -> Task:
+def load(
+    name: str,
+    data_dir: str | os.PathLike | None = None,
+    *,
+    protocol: str = "fair",
+    seed: int = 1314,
+    division: int = 0,
+) -> Task:
     """Load a dataset as tensors. Missing files are downloaded where that is possible.
 
     `data_dir` is the folder with the real datasets (see `data_folder`). Under the protocol `published` the data are
     preprocessed as in the paper's files, and there is no validation part. Under `fair` a validation part is held out,
     and scaling and coding use the rows that are trained on. `seed` matters where the paper draws the data from the
-    run's seed: for symbolic functions under `published`.
+    run's seed: for symbolic functions under `published`. `division`, a whole number, says which of the training rows of
+    a table are held out under `fair`; the test part is the same in all. Other data have one division and do not heed it.
 
-    Raises `InputError` for an unknown name or protocol, a missing data folder, and missing or damaged files, and
-    `LoaderError`, which is one, if the loader itself is wrong.
+    Raises `InputError` for an unknown name or protocol, a division below 0, a missing data folder, and missing or damaged
+    files, and `LoaderError`, which is one, if the loader itself is wrong.
     """
     entry = dataset(name)
     choose("protocol", protocol, PROTOCOLS)
+    if type(division) is not int or not 0 <= division < DIVISIONS:
+        raise InputError(f"division is {division!r}; it must be a whole number from 0 to {DIVISIONS - 1:,}")
     if data_dir in PROTOCOLS and not Path(data_dir).is_dir():
         raise InputError(f"data folder '{data_dir}' does not exist; did you mean protocol='{data_dir}'?")
-    request = Request(name, protocol, seed, data_folder(data_dir))
+    request = Request(name, protocol, seed, data_folder(data_dir), division)
     loader = f"dataset '{name}': its loader {getattr(entry.loader, '__qualname__', entry.loader)}"
     try:
         task = entry.loader(request)

@@ -34,7 +34,8 @@ def sklearn_table(request: Request) -> Task:
     x, y = SKLEARN[request.name](return_X_y=True)
     parts = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, parts)
-    return make_task(request.name, "tabular", request.protocol, (x_train, y_train), (x_test, y_test), moments=feature_moments)
+    train, test = (x_train, y_train), (x_test, y_test)
+    return make_task(request.name, "tabular", request.protocol, train, test, moments=feature_moments, division=request.division)
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
         if len(train) < 2 or len(test) < 1:
             raise ValueError(f"{len(x):,} rows are too few for a train and a test part")
     published = request.protocol == "published"
-    seen = numpy.arange(len(x)) if published else train[validation_split(labels[train])[0]]
+    seen = numpy.arange(len(x)) if published else train[validation_split(labels[train], request.division)[0]]
     values = torch.from_numpy(_coded(x, numpy.sort(seen), request))
     mean, std = feature_moments(values[seen])
     values = ((values - mean) / std).float()
@@ -229,7 +230,9 @@ def _load(request: Request, path: Path) -> Task:
     t = cached(request, [path], VERSION, partial(_tensors, request, path))
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
     classes = TABLES[request.name].classes
-    return make_task(request.name, "tabular", request.protocol, train, test, output_size=classes, source=path)
+    return make_task(
+        request.name, "tabular", request.protocol, train, test, output_size=classes, source=path, division=request.division
+    )
 
 
 @register(*UCI, domain="tabular")

@@ -126,11 +126,12 @@ def targets_at(y: Tensor, rows: Tensor) -> Tensor:
     return y[:, rows] if rows.dim() == 1 else y[torch.arange(len(y), device=y.device).unsqueeze(1), rows]
 
 
-def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
+def validation_split(y_train: Tensor, division: int = 0) -> tuple[Tensor, Tensor]:
     """Row numbers (fit, valid), sorted int64, of the training rows with targets `y_train`.
 
-    "valid" is a share `VALIDATION_SHARE`, the same rows at every call. If `y_train` are class numbers, each class has at
-    least two rows, and there are no more classes than rows held out, classes are held out in proportion.
+    "valid" is a share `VALIDATION_SHARE`, drawn from `division`: the same rows at every call with the same one. If
+    `y_train` are class numbers, each class has at least two rows, and there are no more classes than rows held out,
+    classes are held out in proportion.
 
     Raises `InputError` if there are fewer than two rows.
     """
@@ -143,7 +144,7 @@ def validation_split(y_train: Tensor) -> tuple[Tensor, Tensor]:
         held_out = math.ceil(VALIDATION_SHARE * len(rows))
         if counts.min() >= 2 and len(counts) <= min(held_out, len(rows) - held_out):
             labels = y_train.numpy()
-    fit, valid = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=0, stratify=labels)
+    fit, valid = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=division, stratify=labels)
     return torch.from_numpy(numpy.sort(fit)), torch.from_numpy(numpy.sort(valid))
 
 
@@ -260,13 +261,14 @@ def make_task(
     *,
     moments: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
     source: Path | None = None,
+    division: int = 0,
     **fields,
 ) -> Task:
     """Build a `Task` from a train and a test part, each a pair of inputs and targets as in `Task`.
 
-    Under the protocol `fair` a validation part is held out of the train part (`validation_split`). `moments` gives the
-    mean and the standard deviation to normalise all parts with (`feature_moments`). It sees only the rows that are
-    trained on, as float64. Without it inputs stay as they are.
+    Under the protocol `fair` a validation part, which `division` draws (`validation_split`), is held out of the train
+    part. `moments` gives the mean and the standard deviation to normalise all parts with (`feature_moments`). It sees
+    only the rows that are trained on, as float64. Without it inputs stay as they are.
 
     `fields` are further fields of `Task`. The default of `metric` is "accuracy" for int64 targets, else "mae". The
     default of `output_size` is the number of classes, of which each must then have a train row, or of target columns.
@@ -290,7 +292,7 @@ def make_task(
         gaps = (present != torch.arange(len(present))).nonzero()
         if len(gaps):
             raise InputError(f"{name}: class {int(gaps[0])} has no train row; number classes without gaps, or give output_size")
-    fit, valid = validation_split(y) if protocol == "fair" else (torch.arange(len(y)), torch.arange(0))
+    fit, valid = validation_split(y, division) if protocol == "fair" else (torch.arange(len(y)), torch.arange(0))
     if moments is not None:
         mean, std = moments(x[fit].double())
         x = ((x - mean) / std).float()

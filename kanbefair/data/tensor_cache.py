@@ -87,14 +87,15 @@ def cached(
     if a file's size or one of its times has changed. Otherwise `build` is called and its tensors replace the cached ones.
     If it raises, the cache stays as it was.
 
-    The folder `tensors` of the cache has one safetensors file per dataset and protocol. With `both_protocols` the
-    tensors are the same under both, and there is one file per dataset.
+    The folder `tensors` of the cache has one safetensors file per dataset and protocol, and under `fair` one per division.
+    With `both_protocols` the tensors are the same under both, and there is one file per dataset.
 
     Of a damaged or altered cache, whose tensors are made anew, and of one that cannot be written a logged warning tells.
     """
     files = [file for s in sources for file in ([s] if s.is_file() else sorted(p for p in s.rglob("*") if p.is_file()))]
     protocol = "both" if both_protocols else request.protocol
-    path = cache_folder() / "tensors" / f"{request.name}-{protocol}.safetensors"
+    division = f"-{request.division}" if protocol == "fair" and request.division else ""
+    path = cache_folder() / "tensors" / f"{request.name}-{protocol}{division}.safetensors"
     about, tensors = {}, {}
     if os.path.isfile(path):
         try:

@@ -56,6 +56,12 @@ def test_fair_data_is_the_same_for_every_seed(name):
         assert all(torch.equal(a, b) for a, b in zip(first.part(part), second.part(part), strict=True))
 
 
+@pytest.mark.parametrize("division", [-1, 2**32, 1.0, "1", True, None])
+def test_what_is_no_division_is_refused(division):
+    with pytest.raises(InputError, match=r"^division is .*; it must be a whole number from 0 to 4,294,967,295$"):
+        data.load("BreastCancer", division=division)
+
+
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_random_images_look_to_a_network_as_real_ones_do(kind):
     task = data.load(f"Random_{kind}_300_100_50_10")

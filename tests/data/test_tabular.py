@@ -11,6 +11,7 @@ import pytest
 import torch
 from helpers import SHARED
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 from kanbefair import data
 from kanbefair.data import files as downloads
@@ -46,8 +47,8 @@ def bank(tmp_path, monkeypatch):
     return path
 
 
-def load(path, protocol, name="Bank"):
-    return data.load(name, path.parents[1], protocol=protocol)
+def load(path, protocol, name="Bank", **options):
+    return data.load(name, path.parents[1], protocol=protocol, **options)
 
 
 def refuse(*args, **kwargs):
@@ -82,6 +83,45 @@ def test_fair_learns_nothing_from_validation_and_test_rows(bank):
     own = torch.cat([after.x_valid, after.x_test])[:, 1]
     assert (own == own[0]).all() and own[0] > after.x_train[:, 1].max()
     assert not torch.equal(load(bank, "published").x_train[:, 0], before.x_train[:, 0])
+
+
+def held_out(labels, division):
+    """Row numbers (fit, valid) of the train rows with these labels, as scikit-learn draws them."""
+    parts = train_test_split(numpy.arange(len(labels)), test_size=0.2, random_state=division, stratify=labels)
+    return [numpy.sort(part) for part in parts]
+
+
+def test_a_division_codes_and_scales_with_its_own_rows_and_shares_the_test_rows(bank, tmp_path):
+    frame, texts = table(), ["blue-collar", "blue-collar", "", "nan", "tech"] * (ROWS // 5)
+    labels = (frame["label"] == "yes").to_numpy()
+    tasks = {division: load(bank, "fair", division=division) for division in (0, 1, 2)}
+    for division, task in tasks.items():
+        fit, valid = (TRAIN[part] for part in held_out(labels[TRAIN], division))
+        known = pandas.unique(pandas.Series(texts).iloc[numpy.sort(fit)]).tolist()
+        x = numpy.stack([frame["number"], [known.index(text) if text in known else len(known) for text in texts]], axis=1)
+        x = torch.tensor((x - x[fit].mean(0)) / x[fit].std(0)).float()
+        for part, rows in (("train", fit), ("valid", valid), ("test", TEST)):
+            assert torch.allclose(task.part(part)[0], x[rows], atol=1e-6)
+            assert task.part(part)[1].tolist() == labels[rows].tolist()
+    assert torch.equal(load(bank, "fair").x_train, tasks[0].x_train)  # and each comes back from a cache of its own
+    assert len({load(bank, "fair", division=division).digest for division in tasks}) == 3
+    kept = ["Bank-fair-1.safetensors", "Bank-fair-2.safetensors", "Bank-fair.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "cache" / "tensors").iterdir()) == kept
+    assert load(bank, "published", division=1).digest == load(bank, "published").digest
+
+
+@pytest.mark.parametrize("name", tabular.SKLEARN)
+def test_a_division_of_scikit_learns_tables(name):
+    x, y = tabular.SKLEARN[name](return_X_y=True)
+    x, x_test, y, y_test = train_test_split(x, y, test_size=0.2, random_state=42, stratify=y)
+    for division in (0, 3):
+        task = data.load(name, division=division)
+        fit, valid = held_out(y, division)
+        scaler = StandardScaler().fit(x[fit])
+        for part, inputs, targets in (("train", x[fit], y[fit]), ("valid", x[valid], y[valid]), ("test", x_test, y_test)):
+            found = task.part(part)
+            assert torch.allclose(found[0], torch.tensor(scaler.transform(inputs)).float(), atol=1e-6)
+            assert found[1].tolist() == targets.tolist()
 
 
 def test_income_labels_with_and_without_full_stop_are_the_same(bank, monkeypatch):

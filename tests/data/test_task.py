@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from kanbefair import data
@@ -64,6 +65,17 @@ def test_with_more_classes_than_held_out_rows_any_rows_are_held_out(rows, classe
 def test_with_as_many_classes_as_held_out_rows_each_class_is_held_out_once():
     y = torch.arange(50) % 10
     assert sorted(y[validation_split(y)[1]].tolist()) == list(range(10))
+
+
+@pytest.mark.parametrize("targets", [torch.arange(200) % 3, torch.rand(200, 1)])
+def test_a_division_draws_what_is_held_out_as_scikit_learn_does(targets):
+    labels = targets.numpy() if targets.dtype == torch.int64 else None
+    for division in (0, 1, 7):
+        expected = train_test_split(numpy.arange(200), test_size=0.2, random_state=division, stratify=labels)
+        found = validation_split(targets, division)
+        assert [part.tolist() for part in found] == [sorted(part.tolist()) for part in expected]
+    assert torch.equal(validation_split(targets)[1], validation_split(targets, 0)[1])
+    assert not torch.equal(validation_split(targets)[1], validation_split(targets, 1)[1])
 
 
 def test_one_row_cannot_be_split():
