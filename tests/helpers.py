@@ -28,6 +28,8 @@ KINDS = [
     {"model": "MLP", "activation": "tanh", "batch_norm": True},
     {"model": "BSpline_MLP", "batch_norm": True},
     {"model": "BSpline_First_MLP"},
+    {"model": "KAN", "start": "power_law", "layer_norm": True},
+    {"model": "MLP", "layer_norm": True, "gain": 2.0},
 ]
 
 

@@ -229,3 +229,40 @@ def test_published_runs_stack_only_within_a_seed():
     spec = RunSpec(**MLP, protocol="published", seed=1)
     assert replace(spec, lr=0.5).stack_key() == spec.stack_key()
     assert replace(spec, seed=2).stack_key() != spec.stack_key()
+
+
+def test_values_that_say_nothing_new_leave_the_key_as_it_is():
+    plain = RunSpec(dataset="Digits", model="KAN", widths=(4,))
+    neutral = {
+        "batch_norm": False,
+        "layer_norm": False,
+        "start": "paper",
+        "weight_decay": 0,
+        "schedule": "constant",
+        "division": 0,
+        "blind": False,
+        "selection": "metric",
+    }
+    assert RunSpec(dataset="Digits", model="KAN", widths=(4,), **neutral) == plain
+    assert RunSpec(dataset="Digits", model="KAN", widths=(4,), **neutral).key == plain.key == "1b5a4effd94ae9da"
+    mlp = RunSpec(dataset="Digits", model="MLP", widths=(4,))
+    assert RunSpec(dataset="Digits", model="MLP", widths=(4,), dropout=0, gain=1).key == mlp.key
+    changed = [{"batch_norm": True}, {"start": "pykan"}, {"schedule": "cosine"}, {"division": 2}, {"rows": 30}, {"blind": True}]
+    assert len({RunSpec(dataset="Digits", model="KAN", widths=(4,), **own).key for own in changed} | {plain.key}) == 7
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"gain": 0}, "above 0"),
+        ({"batch_norm": True, "layer_norm": True}, "choose one"),
+        ({"optimizer": "lbfgs", "weight_decay": 0.1}, "leave them out"),
+        ({"schedule": "linear"}, "schedule"),
+        ({"weight_decay": -1}, "weight_decay"),
+        ({"rows": 0}, "rows"),
+    ],
+)
+def test_training_fields_that_are_not_allowed(fields, said):
+    with pytest.raises(InputError, match=said):
+        RunSpec(dataset="Digits", model="MLP", widths=(4,), **fields)

@@ -6,7 +6,7 @@ from helpers import RANGES, SEEDS, drawn, inputs
 from torch import nn
 
 from kanbefair.models.activations import activation
-from kanbefair.models.layers import BatchNorm, Linear, MeanEmbedding
+from kanbefair.models.layers import BatchNorm, Dropout, LayerNorm, Linear, MeanEmbedding
 from kanbefair.models.spline_layers import KANLinear, SplineActivation
 
 
@@ -25,6 +25,51 @@ def test_linear_is_torchs(rows, columns):
         torch.testing.assert_close(layer(x)[run], y)
         torch.testing.assert_close(layer.weight.grad[run], reference.weight.grad.T, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(layer.bias.grad[run], reference.bias.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gain_multiplies_the_weights_alone():
+    plain, enlarged = drawn(Linear(4, 3, stack=3)), drawn(Linear(4, 3, stack=3, gain=2.5))
+    assert torch.equal(enlarged.weight, plain.weight * 2.5)
+    assert torch.equal(enlarged.bias, plain.bias)
+
+
+def test_layer_norm_is_torchs():
+    layer, x = drawn(LayerNorm(5, stack=3)), inputs(3, 6, 5)
+    reference = nn.LayerNorm(5)
+    torch.testing.assert_close(layer(x), reference(x))
+    with torch.no_grad():
+        reference.weight.copy_(torch.arange(5.0))
+        reference.bias.fill_(0.5)
+        layer.weight[1], layer.bias[1] = reference.weight, reference.bias
+    torch.testing.assert_close(layer(x)[1], reference(x[1]))
+    assert layer.learned(0) == 10
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean():
+    layer, x = drawn(Dropout(0.3, stack=3)), torch.ones(3, 400, 50)
+    y = layer(x)
+    assert sorted(y.unique().tolist()) == pytest.approx([0, 1 / 0.7])
+    assert (y == 0).float().mean((1, 2)).tolist() == pytest.approx([0.3] * 3, abs=0.01)
+    assert y.mean().item() == pytest.approx(1, abs=0.01)
+    again = layer(x)
+    assert not torch.equal(y, again)
+    assert len({tuple(run.flatten()[:100].tolist()) for run in (*y, *again)}) == 6
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_depends_on_the_run_alone():
+    together, alone = Dropout(0.5, stack=3), Dropout(0.5)
+    for run in range(3):
+        together.reset_run(run, torch.Generator().manual_seed(run))
+    alone.reset_run(0, torch.Generator().manual_seed(2))
+    x = inputs(3, 6, 5)
+    for _ in range(3):
+        assert torch.equal(together(x)[2:], alone(x[2:]))
+    state = alone.state_dict()
+    expected = alone(x[2:])
+    resumed = Dropout(0.5)
+    resumed.load_state_dict(state | {"batches": state["batches"] - 1})
+    assert torch.equal(resumed(x[2:]), expected)
 
 
 @pytest.mark.parametrize(

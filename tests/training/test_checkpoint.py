@@ -245,3 +245,13 @@ def test_the_begun_stacks_of_a_folder(begun_runs, tmp_path):
     (tmp_path / "e.tmp").write_bytes(path.read_bytes())
     assert begun(tmp_path) == [(path, [run.key for run in runs])]
     assert begun(Path(tmp_path, "nowhere")) == []
+
+
+def test_dropout_decay_and_a_schedule_go_on_to_the_same_bits(toy, trained, tmp_path):
+    own = {"dropout": 0.3, "weight_decay": 0.1, "schedule": "cosine", "widths": (7, 6)}
+    runs = [spec(**own, seed=seed, epochs=4) for seed in (1, 2)]
+    expected = fit.train(runs, toy("numbers"))
+    alone = fit.train(runs[1:], toy("numbers"))
+    assert alone[0]["curves"] == expected[1]["curves"], "it depends on its neighbours"
+    begin(tmp_path, runs, toy("numbers"), epochs=2)
+    assert_same(fit.train(runs, toy("numbers"), checkpoint=kept(tmp_path, runs)), expected)

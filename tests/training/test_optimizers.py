@@ -1,5 +1,6 @@
 import pytest
 import torch
+from helpers import drawn
 from torch import nn
 
 from kanbefair import models
@@ -38,6 +39,30 @@ def test_every_run_steps_as_torchs_optimiser_with_its_own_learning_rate(stacked,
         for layer in (0, 2):
             torch.testing.assert_close(network[layer].weight[run], reference[layer].weight.T, rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(network[layer].bias[run], reference[layer].bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_decay_and_schedule_are_torchs_adamw_and_cosine(schedule):
+    network = drawn(Linear(3, 2, stack=3))
+    start = network.weight.detach().clone()
+    optimizer = StackAdam(network, torch.tensor(RATES), weight_decay=0.3, schedule=schedule)
+    reference = [nn.Parameter(values.clone()) for values in start]
+    own = [torch.optim.AdamW([p], lr=rate, weight_decay=0.3) for p, rate in zip(reference, RATES, strict=True)]
+    rates = [torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=7) for adam in own]
+    for epoch in range(7):
+        optimizer.schedule(epoch, 7)
+        for step in range(4):
+            gradient = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(10 * epoch + step))
+            optimizer.zero_grad()
+            network.weight.grad += gradient
+            optimizer.step()
+            for run, adam in enumerate(own):
+                reference[run].grad = gradient[run]
+                adam.step()
+        for rate in rates if schedule == "cosine" else ():
+            rate.step()
+    torch.testing.assert_close(network.weight.detach(), torch.stack(reference).detach(), rtol=1e-5, atol=1e-6)
+    assert not torch.equal(network.weight, start)
 
 
 @pytest.mark.parametrize(("stacked", "single"), [(StackAdam, torch.optim.Adam), (StackSGD, torch.optim.SGD)])
