@@ -59,23 +59,15 @@ def _draws(request: Request, parts: int) -> list[numpy.ndarray]:
     return [torch.rand(ROWS, 1, generator=generator).numpy().astype(float) * 8 - 4 for _ in range(parts)]
 
 
-@register(*PLANE, *LINE, domain="symbolic", embedded=True)
-def symbolic(request: Request) -> Task:
-    """A symbolic function at 1000 points in each part.
-
-    `published` draws the points from the run's seed, first train, then test. `fair` always draws the same points, in
-    the order train, test, validation.
-    """
-    published = request.protocol == "published"
-    draws = _draws(request, parts=2 if published else 3)
-    function = (PLANE | LINE)[request.name]
-    xs = [torch.from_numpy(x).float() for x in draws]
-    ys = [torch.from_numpy(function(*x.T)[:, None]).float() for x in draws]
-    if published:
+def task_of(name: str, inputs: list[numpy.ndarray], targets: list[numpy.ndarray]) -> Task:
+    """The task of points (N, variables) and targets (N, 1) of the parts train, test and, if there are three, validation."""
+    xs = [torch.from_numpy(x).float() for x in inputs]
+    ys = [torch.from_numpy(y).float() for y in targets]
+    if len(xs) == 2:
         xs.append(xs[0][:0])
         ys.append(ys[0][:0])
     return Task(
-        name=request.name,
+        name=name,
         domain="symbolic",
         metric="mae",
         output_size=1,
@@ -86,3 +78,16 @@ def symbolic(request: Request) -> Task:
         x_valid=xs[2],
         y_valid=ys[2],
     )
+
+
+@register(*PLANE, *LINE, domain="symbolic", embedded=True)
+def symbolic(request: Request) -> Task:
+    """A symbolic function at 1000 points in each part.
+
+    `published` draws the points from the run's seed, first train, then test. `fair` always draws the same points, in
+    the order train, test, validation.
+    """
+    published = request.protocol == "published"
+    draws = _draws(request, parts=2 if published else 3)
+    function = (PLANE | LINE)[request.name]
+    return task_of(request.name, draws, [function(*x.T)[:, None] for x in draws])
