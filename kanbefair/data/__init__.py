@@ -1,6 +1,6 @@
 """Datasets: `load(name)` gives a `Task`. There is one file per domain; `embedded/` holds what ships with the package."""
 
-from kanbefair.data import audio, formulas, peaks, random_data, symbolic, tabular, text, vision
+from kanbefair.data import audio, formulas, peaks, random_data, regression, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
@@ -16,6 +16,7 @@ __all__ = [
     "peaks",
     "random_data",
     "register",
+    "regression",
     "symbolic",
     "tabular",
     "text",

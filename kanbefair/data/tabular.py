@@ -1,4 +1,4 @@
-"""Tabular datasets: two of scikit-learn's, which ship with it, and the paper's UCI sets and Titanic.
+"""Tables with classes: two of scikit-learn's, which ship with it, UCI sets, the paper's among them, and others.
 
 docs/protocol.md, Datasets, says how the paper's files preprocess and split them.
 """
@@ -6,7 +6,6 @@ docs/protocol.md, Datasets, says how the paper's files preprocess and split them
 import json
 import logging
 import string
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from torch import Tensor
 from kanbefair.data.bean_gaps import complete_beans
 from kanbefair.data.files import check_first, check_sum, fetch, reading, require
 from kanbefair.data.registry import Request, register
-from kanbefair.data.task import Task, feature_moments, index_split, make_task, validation_split
+from kanbefair.data.table_files import TABLES, UCI_SUMS
+from kanbefair.data.task import Task, feature_moments, index_split, make_task, scaled, validation_split
 from kanbefair.data.tensor_cache import cached
 from kanbefair.folders import appearing
 
@@ -38,56 +38,10 @@ def sklearn_table(request: Request) -> Task:
     return make_task(request.name, "tabular", request.protocol, train, test, moments=feature_moments, division=request.division)
 
 
-@dataclass(frozen=True)
-class TableFile:
-    """What is known of a table's file.
-
-    `classes` and `inputs` are the numbers of classes and of input columns, as the paper's files state them. `rows` is
-    the number of rows, None for tables whose file we have not seen. `uci` is the number in the UCI repository, None
-    for a table from elsewhere.
-    """
-
-    classes: int
-    inputs: int
-    rows: int | None = None
-    uci: int | None = None
-
-
-TABLES = {
-    "Abalone": TableFile(28, 8, 4_177, uci=1),
-    "Income": TableFile(2, 14, 48_842, uci=2),
-    "Mushroom": TableFile(2, 22, uci=73),
-    "Spam": TableFile(2, 57, 4_601, uci=94),
-    "Telescope": TableFile(2, 10, 19_020, uci=159),
-    "Wine": TableFile(7, 11, 6_497, uci=186),
-    "Bank": TableFile(2, 16, 45_211, uci=222),
-    "Card": TableFile(2, 23, 30_000, uci=350),
-    "Dota": TableFile(2, 115, uci=367),
-    "Rice": TableFile(2, 7, 3_810, uci=545),
-    "Bean": TableFile(7, 16, 13_611, uci=602),
-    "Student": TableFile(3, 36, 4_424, uci=697),
-    "Toxicity": TableFile(2, 1_203, uci=728),
-    "Darwin": TableFile(2, 451, uci=732),
-    "Titanic": TableFile(2, 9, 891),
-}
 UCI = [name for name, table in TABLES.items() if table.uci is not None]
 
 UCI_ADDRESS = "https://archive.ics.uci.edu/api/dataset"
 """Where the UCI repository describes its sets."""
-UCI_SUMS = {
-    1: "sha256:50126af5ea3554ef637579b40f120be68e26aaa1d354df1e1f0e90775f629b44",
-    2: "sha256:82682cd3606b1c0592975abff21db758baed235950a2a9c02931c56f1b8157ee",
-    94: "sha256:34fe4a44df6f6ec5ce99711e0ee89f76692118ba56cfa0e3ee9bfc58cf6bddab",
-    159: "sha256:0d762a483f7a616d9d773c6b2f9bb487505bf852dc2c48df8773f63600ece94a",
-    186: "sha256:2895396422be3e597a390756bd4f3c85b904543e490b7dcf4fcd8b04f3d4c40a",
-    222: "sha256:1ae070f431c41d2cc27ebd0e9039409a7fb880d3b1044046f622a266db4c89be",
-    350: "sha256:b6baa641b247781a4fb49540db25f0c0399adbee89756b8a315ac23aa191e961",
-    545: "sha256:4c8c6d315d071ca9d78ca32cde0b5072d37b2f9f06fa9acc1fd6540ab738f3c3",
-    602: "sha256:23036ba7ef1886ee59ae56b96b376f856c011588a7a3bf241f8095abb310b5c4",
-    697: "sha256:11d98915ed5b60361afe44408480aa45f42be6f55be7dda62275ac5695caa495",
-}
-"""The checksums of the tables that this package was tested with, as they are saved here, by their number."""
-
 VERSION = 2
 """Raise it when the preprocessing below changes, so that cached tensors are made anew."""
 
@@ -118,9 +72,9 @@ def _download_uci(number: int, path: Path) -> None:
 
 
 def _texts(column: pandas.Series, request: Request) -> pandas.Series:
-    """A column as texts, a missing one as 'nan'. Those of UCI sets come in lower case without `ENDS` at both ends."""
+    """A column as texts, a missing one as 'nan'. Most tables' come in lower case without `ENDS` at both ends."""
     texts = column.fillna("nan").astype(str)
-    return texts if request.name == "Titanic" else texts.str.lower().str.strip(ENDS)
+    return texts if TABLES[request.name].as_written else texts.str.lower().str.strip(ENDS)
 
 
 def _numbers(texts: pandas.Series) -> pandas.Series:
@@ -171,12 +125,8 @@ def _read(request: Request, path: Path) -> tuple[pandas.DataFrame, pandas.Series
     known = TABLES[request.name]
     with reading(request, path):
         frame = pandas.read_csv(path, low_memory=False)  # so that a column's type is that of all its rows
-        if request.name == "Titanic":
-            x = frame.drop(columns=["PassengerId", "Survived", "Name"])
-            y = frame["Survived"]
-        else:
-            x = frame.iloc[:, :-1]
-            y = frame.iloc[:, -1]
+        y = frame.pop(known.target or frame.columns[-1])
+        x = frame.drop(columns=list(known.dropped))
         if y.isna().any():
             raise ValueError(f"row {y.isna().argmax() + 1} has no target")
         y = _texts(y, request)
@@ -209,29 +159,41 @@ def _coded(x: pandas.DataFrame, seen: numpy.ndarray, request: Request) -> numpy.
     return numpy.stack(columns, axis=1)
 
 
+def _split(request: Request, rows: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Row numbers (train, test) of a table with so many rows."""
+    tests = TABLES[request.name].test
+    if tests is not None:
+        return numpy.arange(max(rows - tests, 0)), numpy.arange(max(rows - tests, 0), rows)
+    return index_split(rows, rows) if request.name == "Titanic" else index_split(rows)
+
+
 def _tensors(request: Request, path: Path) -> dict[str, Tensor]:
-    """Inputs, float32 (rows, columns), and class numbers, int64 (rows,), of the train and the test part."""
+    """Inputs, float32 (rows, columns), and targets of the train and the test part.
+
+    Targets are class numbers, int64 (rows,), or scaled numbers, float32 (rows, 1).
+    """
     x, y = _read(request, path)
-    labels = torch.from_numpy(pandas.factorize(y)[0]).long()
     with reading(request, path):
-        train, test = index_split(len(x), len(x)) if request.name == "Titanic" else index_split(len(x))
+        train, test = _split(request, len(x))
         if len(train) < 2 or len(test) < 1:
             raise ValueError(f"{len(x):,} rows are too few for a train and a test part")
+        if TABLES[request.name].classes is None:
+            targets = scaled(torch.tensor(y.astype(float).to_numpy()).unsqueeze(1), train)
+        else:
+            targets = torch.from_numpy(pandas.factorize(y)[0]).long()
     published = request.protocol == "published"
-    seen = numpy.arange(len(x)) if published else train[validation_split(labels[train], request.division)[0]]
-    values = torch.from_numpy(_coded(x, numpy.sort(seen), request))
-    mean, std = feature_moments(values[seen])
-    values = ((values - mean) / std).float()
-    return {"x_train": values[train], "y_train": labels[train], "x_test": values[test], "y_test": labels[test]}
+    seen = numpy.arange(len(x)) if published else train[validation_split(targets[train], request.division)[0]]
+    inputs = scaled(torch.from_numpy(_coded(x, numpy.sort(seen), request)), seen)
+    return {"x_train": inputs[train], "y_train": targets[train], "x_test": inputs[test], "y_test": targets[test]}
 
 
 def _load(request: Request, path: Path) -> Task:
     """The task of the table in the file `path`, through the tensor cache."""
     t = cached(request, [path], VERSION, partial(_tensors, request, path))
     train, test = (t["x_train"], t["y_train"]), (t["x_test"], t["y_test"])
-    classes = TABLES[request.name].classes
+    outputs = TABLES[request.name].classes or 1
     return make_task(
-        request.name, "tabular", request.protocol, train, test, output_size=classes, source=path, division=request.division
+        request.name, "tabular", request.protocol, train, test, output_size=outputs, source=path, division=request.division
     )
 
 
@@ -239,15 +201,43 @@ def _load(request: Request, path: Path) -> Task:
 def uci(request: Request) -> Task:
     """A UCI set from `uci/<id>.csv` (header row, target last), which is downloaded if it is missing.
 
-    Both protocols split by the paper's rule (`index_split`) and number the classes by first appearance in the file.
-    `published` codes texts and scales with all rows, test rows included, as the paper's files do. `fair` does so with
-    the rows that are trained on.
+    Both protocols split by the paper's rule (`index_split`), except as said below, and number the classes by first
+    appearance in the file. `published` codes texts and scales with all rows, test rows included, as the paper's files do.
+    `fair` does so with the rows that are trained on.
+
+    Seven sets, which are not the paper's, come from R's package mlbench and are not downloaded. Of these the publishers of
+    Letter, Splice, Satellite, Shuttle and Vowel have named a test part, which mlbench's files have at their end and which
+    is used here. Vowel's has seven speakers of whom no row is trained on, so the speaker's number is no input, and nine of
+    the publisher's ten numbers, as mlbench lacks the second. Its classes differ in case alone. Splice's inputs are the
+    three bits of each of 60 bases. Shuttle has classes of 10 and 13 rows, and 79 % of its rows have one class. Ionosphere
+    has a column that is constant, and scaled to 0. Banknote's rows lie in order of class.
+
+    AbaloneAge is Abalone with the rings as a number; its targets are standardised with the mean and the standard deviation
+    of all rows outside the test part, so that they are the same in all divisions.
 
     Raises `InputError` if the file is missing or does not have the publisher's shape.
     """
-    number = TABLES[request.name].uci
-    hint = f"save UCI dataset {number} (archive.ics.uci.edu) there as CSV with a header row and the target last"
-    return _load(request, require(request, f"uci/{number}.csv", download=partial(_download_uci, number), hint=hint))
+    known = TABLES[request.name]
+    path = f"uci/{known.uci}.csv"
+    if known.mlbench:
+        hint = f"save the table {known.mlbench} of R's package mlbench there as CSV with a header row and the class last"
+        return _load(request, require(request, path, hint=hint))
+    hint = f"save UCI dataset {known.uci} (archive.ics.uci.edu) there as CSV with a header row and the target last"
+    return _load(request, require(request, path, download=partial(_download_uci, known.uci), hint=hint))
+
+
+@register("Phoneme", "Mammography", domain="tabular")
+def research_table(request: Request) -> Task:
+    """A table from `tables/<name in small letters>.csv` (header row, target last), treated as UCI's are (`uci`).
+
+    Phoneme (ELENA project) tells nasal from oral vowels, Mammography (Woods et al. 1993) calcifications from other spots:
+    2.3 % of its rows, which lie nearly in order of class; 30 % repeat an earlier row.
+
+    Raises `InputError` if the file is missing or does not have the known shape.
+    """
+    file = f"{request.name.lower()}.csv"
+    hint = f"take {file} from github.com/jbrownlee/Datasets and put it there under a row with the columns' names"
+    return _load(request, require(request, f"tables/{file}", hint=hint))
 
 
 @register("Titanic", domain="tabular")

@@ -164,6 +164,12 @@ def feature_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_)
 
 
+def scaled(values: Tensor, rows: numpy.ndarray | Tensor) -> Tensor:
+    """`values` (N, columns), float64, less the mean and over the standard deviation of the given `rows`: float32."""
+    mean, std = feature_moments(values[rows])
+    return ((values - mean) / std).float()
+
+
 def overall_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """One mean and one standard deviation for all values of x, as the paper normalises images: two tensors ().
 

@@ -1,6 +1,7 @@
 import json
 import socket
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from kanbefair import data
 from kanbefair.data import files as downloads
 from kanbefair.data import tabular
+from kanbefair.data.table_files import TableFile
 from kanbefair.errors import InputError
 
 needs_data = pytest.mark.skipif(not (SHARED / "data" / "uci").is_dir(), reason="../shared/data is not here")
@@ -40,7 +42,7 @@ def table() -> pandas.DataFrame:
 def bank(tmp_path, monkeypatch):
     """A small table in the place and format of the UCI set Bank."""
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 2, ROWS, uci=222))
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(2, 2, ROWS, uci=222))
     (tmp_path / "uci").mkdir()
     path = tmp_path / "uci" / "222.csv"
     table().to_csv(path, index=False)
@@ -240,7 +242,7 @@ def test_a_text_has_one_code_wherever_it_stands_in_a_long_file(bank, monkeypatch
     frame.insert(0, "number", [*column, "?"])
     frame["label"] = ["yes", "no"] * (rows // 2)
     frame.to_csv(bank, index=False)
-    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 1 + others, rows, uci=222))
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(2, 1 + others, rows, uci=222))
     task = load(bank, "published")
     train, _ = (part[part < rows] for part in train_test_split(numpy.arange(100_000), test_size=0.2, random_state=42))
     codes = numpy.arange(rows) % 2.0
@@ -252,14 +254,14 @@ def test_a_text_has_one_code_wherever_it_stands_in_a_long_file(bank, monkeypatch
 @pytest.mark.parametrize("rows", [2, 3, 5])
 @pytest.mark.parametrize("protocol", data.PROTOCOLS)
 def test_a_table_of_very_few_rows_is_told(bank, monkeypatch, rows, protocol):
-    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(2, 2, uci=222))
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(2, 2, uci=222))
     table().iloc[:rows].to_csv(bank, index=False)
     with pytest.raises(InputError, match=rf"222.csv' .*{rows} rows are too few for a train and a test part"):
         load(bank, protocol)
 
 
 def test_a_class_that_has_only_test_rows_is_told(bank, monkeypatch):
-    monkeypatch.setitem(tabular.TABLES, "Bank", tabular.TableFile(3, 2, ROWS, uci=222))
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(3, 2, ROWS, uci=222))
     spoil(bank, label={int(TEST[0]): "perhaps"})
     with pytest.raises(InputError, match=r"Bank: in '.*222.csv' class \d has test rows but no train row"):
         load(bank, "fair")
@@ -354,14 +356,19 @@ def test_missing_files_are_named(name, tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         data.load(name, tmp_path)
     message = str(caught.value)
-    file = "Titanic/train.csv" if name == "Titanic" else f"uci/{tabular.TABLES[name].uci}.csv"
-    assert message.startswith(f"{name}: '{tmp_path / file}' is missing") and "\n" not in message
-    assert ("Kaggle" if name == "Titanic" else "archive.ics.uci.edu") in message
+    known = tabular.TABLES[name]
+    by_hand = {"Titanic": ("Titanic/train.csv", "Kaggle")} | {
+        name: (f"tables/{name.lower()}.csv", "jbrownlee/Datasets") for name in ("Phoneme", "Mammography")
+    }
+    uci = (f"uci/{known.uci}.csv", f"the table {known.mlbench} of R's" if known.mlbench else "archive.ics.uci.edu")
+    file, said = by_hand.get(name, uci)
+    assert message.startswith(f"{name}: '{tmp_path / file}' is missing") and said in message and "\n" not in message
+    assert ("the download failed" in message) == (file.startswith("uci") and known.mlbench is None)
 
 
 def test_titanic_drops_names_and_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(tabular.TABLES, "Titanic", tabular.TableFile(2, 9, 20))
+    monkeypatch.setitem(tabular.TABLES, "Titanic", replace(tabular.TABLES["Titanic"], rows=20))
     header = "PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Parch,Ticket,Fare,Cabin,Embarked"
     row = '{i},{s},3,"Smith, Mr. {i}",{sex},{age},0,0,A/5 {i},7.25,,S'
     rows = [row.format(i=i, s=i % 2, sex=["male", "female"][i // 2 % 2], age=i or "") for i in range(20)]
@@ -380,13 +387,96 @@ def test_real_tables(name, tmp_path, monkeypatch):
     known = tabular.TABLES[name]
     published, fair = (data.load(name, SHARED / "data", protocol=p) for p in ("published", "fair"))
     for task in (published, fair):
-        assert task.input_size == known.inputs and task.output_size == known.classes
+        assert task.input_size == known.inputs and task.output_size == (known.classes or 1)
         assert sum(len(task.part(part)[1]) for part in task.parts) == known.rows
         assert all(task.part(part)[0].isfinite().all() for part in task.parts)
     assert torch.equal(published.y_test, fair.y_test)
     everything = torch.cat([published.x_train, published.x_test]).double()
     assert everything.mean(0).abs().max() < 1e-5
     assert torch.allclose(fair.x_train.double().mean(0), torch.zeros(known.inputs).double(), atol=1e-5)
+
+
+def test_the_publishers_test_part_is_the_files_end(bank, monkeypatch):
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(2, 2, ROWS, uci=222, test=13))
+    expected = (table()["label"] == "yes").astype(int).tolist()
+    for protocol in data.PROTOCOLS:
+        task = load(bank, protocol)
+        assert task.y_test.tolist() == expected[-13:] and len(task.y_train) + len(task.y_valid) == ROWS - 13
+    assert load(bank, "published").y_train.tolist() == expected[:-13]
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(2, 2, ROWS, uci=222, test=ROWS + 1))
+    bank.touch()
+    monkeypatch.setattr(tabular, "VERSION", 0)
+    with pytest.raises(InputError, match=f"{ROWS} rows are too few for a train and a test part"):
+        load(bank, "fair")
+
+
+def test_classes_that_differ_in_case_are_different_as_written_and_what_is_no_input_is_dropped(bank, monkeypatch):
+    labels = ["hid", "hId"] * (ROWS // 2)
+    spoil(bank, label=dict(enumerate(labels)))
+    known = TableFile(2, 1, ROWS, uci=222, dropped=("text",), as_written=True)
+    monkeypatch.setitem(tabular.TABLES, "Bank", known)
+    task = load(bank, "published")
+    assert task.y_test.tolist() == (TEST % 2).tolist() and task.input_size == 1
+    monkeypatch.setitem(tabular.TABLES, "Bank", replace(known, as_written=False))
+    with pytest.raises(InputError, match="it has 1 classes, the publisher's 2"):
+        load(bank, "fair")
+
+
+def test_a_target_that_is_a_number_is_standardised_by_all_rows_outside_the_test_part(bank, monkeypatch):
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(None, 2, ROWS, uci=222))
+    rings = numpy.random.RandomState(1).randint(1, 30, ROWS)
+    spoil(bank, label=dict(enumerate(rings.tolist())))
+    expected = torch.tensor((rings - rings[TRAIN].mean()) / rings[TRAIN].std()).float().unsqueeze(1)
+    for options in ({"protocol": "published"}, {"protocol": "fair"}, {"protocol": "fair", "division": 1}):
+        task = load(bank, **options)
+        fit, valid = train_test_split(TRAIN, test_size=0.2, random_state=options.get("division", 0))
+        fit = TRAIN if options["protocol"] == "published" else TRAIN[numpy.isin(TRAIN, fit)]
+        assert task.metric == "mae" and task.output_size == 1 and task.y_train.dtype == torch.float32
+        assert torch.allclose(task.y_test, expected[TEST]) and torch.allclose(task.y_train, expected[fit])
+        assert len(task.y_valid) == (0 if fit is TRAIN else len(valid))
+
+
+@pytest.mark.parametrize("spoiled", ["old", "inf"])
+def test_a_target_that_is_no_finite_number_is_told(bank, monkeypatch, spoiled):
+    monkeypatch.setitem(tabular.TABLES, "Bank", TableFile(None, 2, ROWS, uci=222))
+    spoil(bank, label=dict.fromkeys(range(ROWS), 1) | {5: spoiled})
+    with pytest.raises(InputError, match=rf"^Bank: '{bank}' is truncated or altered"):
+        load(bank, "fair")
+
+
+@needs_data
+def test_tables_beyond_the_paper_agree_with_their_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANBEFAIR_CACHE", str(tmp_path))
+    for name, file in (("Vowel", "uci/152.csv"), ("Satellite", "uci/146.csv"), ("Phoneme", "tables/phoneme.csv")):
+        frame = pandas.read_csv(SHARED / "data" / file)
+        columns = [column for column in frame.columns[:-1] if (name, column) != ("Vowel", "V1")]
+        x, y = frame[columns].to_numpy(float), pandas.factorize(frame.iloc[:, -1])[0]
+        rows, tests = numpy.arange(len(frame)), {"Vowel": 462, "Satellite": 2_000}.get(name)
+        train, test = (
+            (rows[:-tests], rows[-tests:])
+            if tests
+            else [part[part < len(rows)] for part in train_test_split(numpy.arange(100_000), test_size=0.2, random_state=42)]
+        )
+        fit, valid = (train[part] for part in held_out(y[train], 2))
+        task = data.load(name, SHARED / "data", division=2)
+        scaler = StandardScaler().fit(x[fit])
+        for part, numbers in (("train", fit), ("valid", valid), ("test", test)):
+            assert torch.allclose(task.part(part)[0], torch.tensor(scaler.transform(x[numbers])).float(), atol=1e-5)
+            assert task.part(part)[1].tolist() == y[numbers].tolist()
+    assert set(pandas.read_csv(SHARED / "data" / "uci/152.csv")["V1"][-462:]) == set(range(8, 15))
+
+
+@needs_data
+def test_the_publishers_test_parts_have_their_known_classes():
+    tails = {
+        "Shuttle": {"Rad.Flow": 11478, "High": 2155, "Bypass": 809, "Fpv.Open": 39, "Fpv.Close": 13, "Bpv.Close": 4},
+        "Splice": {"n": 603, "ei": 303, "ie": 280},
+        "Satellite": {"very damp grey soil": 470, "red soil": 461, "grey soil": 397, "damp grey soil": 211},
+    }
+    for name, known in tails.items():
+        table = tabular.TABLES[name]
+        found = pandas.read_csv(SHARED / "data" / "uci" / f"{table.uci}.csv").iloc[-table.test :, -1].value_counts()
+        assert known.items() <= found.to_dict().items()
 
 
 def test_sizes_are_those_of_the_released_grid():
