@@ -1,6 +1,6 @@
 """Datasets: `load(name)` gives a `Task`. There is one file per domain; `embedded/` holds what ships with the package."""
 
-from kanbefair.data import audio, peaks, random_data, symbolic, tabular, text, vision
+from kanbefair.data import audio, peaks, random_data, sentences, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
@@ -15,6 +15,7 @@ __all__ = [
     "peaks",
     "random_data",
     "register",
+    "sentences",
     "symbolic",
     "tabular",
     "text",
