@@ -1,6 +1,6 @@
 """Datasets: `load(name)` gives a `Task`. There is one file per domain; `embedded/` holds what ships with the package."""
 
-from kanbefair.data import audio, peaks, random_data, sentences, symbolic, tabular, text, vision
+from kanbefair.data import audio, emodb, mnist1d, peaks, random_data, sentences, symbolic, tabular, text, vision
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
@@ -10,7 +10,9 @@ __all__ = [
     "Task",
     "audio",
     "dataset",
+    "emodb",
     "load",
+    "mnist1d",
     "names",
     "peaks",
     "random_data",
