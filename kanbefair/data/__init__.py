@@ -1,6 +1,19 @@
 """Datasets: `load(name)` gives a `Task`. There is one file per domain; `embedded/` holds what ships with the package."""
 
-from kanbefair.data import audio, formulas, peaks, random_data, regression, symbolic, tabular, text, vision
+from kanbefair.data import (
+    audio,
+    emodb,
+    formulas,
+    mnist1d,
+    peaks,
+    random_data,
+    regression,
+    sentences,
+    symbolic,
+    tabular,
+    text,
+    vision,
+)
 from kanbefair.data.registry import DOMAINS, PROTOCOLS, dataset, load, names, register
 from kanbefair.data.task import Task
 
@@ -10,13 +23,16 @@ __all__ = [
     "Task",
     "audio",
     "dataset",
+    "emodb",
     "formulas",
     "load",
+    "mnist1d",
     "names",
     "peaks",
     "random_data",
     "register",
     "regression",
+    "sentences",
     "symbolic",
     "tabular",
     "text",

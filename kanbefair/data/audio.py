@@ -1,10 +1,10 @@
 """Audio datasets. A clip is the first 1000 samples of a recording at 1 kHz, with zeros where it has ended.
 
-As in the paper, clips are not normalised (docs/protocol.md, Datasets). The clips that ship with the package also come
-as log-mel spectrograms.
+As in the paper, clips are not normalised (docs/protocol.md, Datasets). Some sets also come as log-mel spectrograms.
 """
 
 import csv
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torchaudio.datasets import SPEECHCOMMANDS
 from kanbefair.data.clips import clips
 from kanbefair.data.files import fetch_archive, reading, require
 from kanbefair.data.registry import Request, register
+from kanbefair.data.spectrograms import log_mel
 from kanbefair.data.task import PARTS, Task, index_split, make_task, overall_moments
 from kanbefair.data.tensor_cache import cached
 
@@ -42,7 +43,7 @@ def spoken_words(protocol: str) -> dict[str, Tensor]:
     return data
 
 
-def _task_of_parts(request: Request, x: Tensor, y: Tensor, part: Tensor, classes: int) -> Task:
+def task_of_parts(request: Request, x: Tensor, y: Tensor, part: Tensor, classes: int) -> Task:
     """The task of clips x, (N, features), with class numbers y, (N,).
 
     `part`, (N,), holds each row's number in `PARTS`. Rows with another number are left out.
@@ -60,7 +61,7 @@ def spoken_digits(request: Request) -> Task:
     Before resampling each was scaled so that its loudest sample is 1. No voice is in two parts.
     """
     data = spoken_words(request.protocol)
-    return _task_of_parts(request, data["wave"].float() / 127, data["digit"], data["part"], DIGITS)
+    return task_of_parts(request, data["wave"].float() / 127, data["digit"], data["part"], DIGITS)
 
 
 @register("SpokenDigitsMel", domain="audio", embedded=True)
@@ -71,10 +72,10 @@ def spoken_digits_mel(request: Request) -> Task:
     """
     data = spoken_words(request.protocol)
     mean, std = overall_moments(data["mel"][data["part"] == TRAIN].double())
-    return _task_of_parts(request, ((data["mel"] - mean) / std).float(), data["digit"], data["part"], DIGITS)
+    return task_of_parts(request, ((data["mel"] - mean) / std).float(), data["digit"], data["part"], DIGITS)
 
 
-def _check_count(what: str, found: int, known: int) -> None:
+def check_count(what: str, found: int, known: int) -> None:
     """Raise `ValueError` if the number of `what` is not the publisher's."""
     if found != known:
         raise ValueError(f"it has {found:,} {what}, the publisher's {known:,}")
@@ -143,7 +144,7 @@ def speech_command(request: Request) -> Task:
         with reading(request, folder):
             for part, (subset, known) in enumerate(SPEECH_COMMANDS_CLIPS.items()):
                 listed = SPEECHCOMMANDS(request.data_dir, subset=subset)
-                _check_count(f"{subset} clips", len(listed), known)
+                check_count(f"{subset} clips", len(listed), known)
                 for relative, _, word, *_ in map(listed.get_metadata, range(len(listed))):
                     paths.append(folder.parent / relative)
                     labels.append(COMMANDS.index(word))
@@ -152,7 +153,7 @@ def speech_command(request: Request) -> Task:
 
     t = cached(request, [folder], VERSION, build, both_protocols=True)
     used = t["part"] if request.protocol == "fair" else torch.where(t["part"] == VALID, -1, t["part"])
-    return _task_of_parts(request, t["x"], t["y"], used, len(COMMANDS))
+    return task_of_parts(request, t["x"], t["y"], used, len(COMMANDS))
 
 
 URBAN_SOUND_ADDRESS = "https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz"
@@ -182,7 +183,7 @@ def urban_sound(request: Request) -> Task:
             rows = list(csv.DictReader(file))
             labels = [int(row["classID"]) for row in rows]
             paths = [folder / f"fold{row['fold']}" / row["slice_file_name"] for row in rows]
-            _check_count("clips", len(rows), URBAN_SOUND_CLIPS)
+            check_count("clips", len(rows), URBAN_SOUND_CLIPS)
             if set(labels) != set(range(URBAN_SOUND_CLASSES)):
                 raise ValueError(f"it has classes {sorted(set(labels))}, the publisher's are 0 to 9")
         return {"x": clips(request, paths), "y": torch.tensor(labels)}
@@ -199,12 +200,17 @@ FSDD_TEST_INDICES = 5
 """The publisher's test part: the recordings of each speaker and digit with an index below this."""
 
 
-@register("FSDD", domain="audio")
+FSDD_MEL = partial(log_mel, rate=8_000, seconds=1, window=512)
+"""One recording in a hundred is longer than a second. A window is 64 ms, a frame 62.5 ms."""
+
+
+@register("FSDD", "FSDDMel", domain="audio")
 def fsdd(request: Request) -> Task:
     """The Free Spoken Digit Dataset 1.0.10: 3,000 recordings of ten digits by six speakers, with the publisher's split.
 
     The paper does not use it. The files are `free-spoken-digit-dataset/recordings/{digit}_{speaker}_{index}.wav`, with
-    8,000 samples per second.
+    8,000 samples per second. FSDDMel has log-mel spectrograms in place of clips (`log_mel`), normalised with one mean and
+    one standard deviation, those of the recordings that are trained on.
 
     Raises `InputError` if files are missing or damaged.
     """
@@ -215,15 +221,18 @@ def fsdd(request: Request) -> Task:
     hint = f"unpack {FSDD_ADDRESS} and put its folder 'recordings' there"
     folder = require(request, "free-spoken-digit-dataset/recordings", download=download, hint=hint)
 
+    mel = request.name == "FSDDMel"
+
     def build() -> dict[str, Tensor]:
         with reading(request, folder):
             paths = sorted(folder.glob("*.wav"))
             named = [path.stem.split("_") for path in paths]
             labels = [range(DIGITS).index(int(digit)) for digit, _, _ in named]
             test = [int(index) < FSDD_TEST_INDICES for _, _, index in named]
-            _check_count("recordings", len(paths), FSDD_CLIPS)
-        return {"x": clips(request, paths), "y": torch.tensor(labels), "test": torch.tensor(test)}
+            check_count("recordings", len(paths), FSDD_CLIPS)
+        return {"x": clips(request, paths, FSDD_MEL if mel else None), "y": torch.tensor(labels), "test": torch.tensor(test)}
 
     t = cached(request, [folder], VERSION, build, both_protocols=True)
     train, test = ((t["x"][rows], t["y"][rows]) for rows in (~t["test"], t["test"]))
-    return make_task(request.name, "audio", request.protocol, train, test, output_size=DIGITS, source=folder)
+    moments = overall_moments if mel else None
+    return make_task(request.name, "audio", request.protocol, train, test, moments=moments, output_size=DIGITS, source=folder)

@@ -1,7 +1,7 @@
-"""Clips of sound as the paper takes them: mono, at 1 kHz, their first 1000 samples."""
+"""Clips of sound: mono, the first samples at some rate. As the paper takes them, it is the first 1000 at 1 kHz."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +21,8 @@ RATE = 1000
 SAMPLES = 1000
 """Samples of a clip."""
 
-READ_SECONDS = 1.1
-"""Seconds of a recording that are read. The first 1000 samples at 1 kHz depend on nothing after 1.006 s."""
+READ_BEYOND = 0.1
+"""Seconds of a recording that are read beyond a clip. The first 1000 samples at 1 kHz depend on nothing after 1.006 s."""
 
 
 RATES = range(1_000, 192_001)
@@ -36,12 +36,12 @@ UNKNOWN_SIZE = 0x7FFF0000
 
 
 @cache
-def _resample(rate: int) -> Resample:
-    return Resample(rate, RATE)
+def _resample(rate: int, new_rate: int) -> Resample:
+    return Resample(rate, new_rate)
 
 
-def clip(path: Path) -> Tensor:
-    """The first 1000 samples of a WAV file at 1 kHz, channels averaged: float32 (1000,), zeros where it has ended.
+def clip(path: Path, new_rate: int = RATE, count: int = SAMPLES) -> Tensor:
+    """The first `count` samples of a WAV file at `new_rate`, channels averaged: float32 (count,), zeros where it has ended.
 
     Raises `ValueError` if the file is of another format or rate, is cut short within these samples, or has samples that
     are not finite or far beyond full scale, and what soundfile raises for other damage.
@@ -52,15 +52,16 @@ def clip(path: Path) -> Tensor:
             raise ValueError(f"it is a file of format {file.format}, not WAV")
         if rate not in RATES:
             raise ValueError(f"it has {rate:,} samples per second, allowed are {RATES[0]:,} to {RATES[-1]:,}")
-        samples = file.read(int(READ_SECONDS * rate), dtype="float32", always_2d=True)
-    if len(samples) < int(READ_SECONDS * rate):
+        read = int((count / new_rate + READ_BEYOND) * rate)
+        samples = file.read(read, dtype="float32", always_2d=True)
+    if len(samples) < read:
         _check_length(path)
     if len(samples) == 0:
-        return torch.zeros(SAMPLES)
+        return torch.zeros(count)
     if not abs(samples).max() <= LOUDEST:
         raise ValueError(f"it has samples that are not finite or larger than {LOUDEST:,.0f}; full scale is 1")
-    slow = _resample(rate)(torch.from_numpy(samples).mean(1))[:SAMPLES]
-    return pad(slow, (0, SAMPLES - len(slow)))
+    resampled = _resample(rate, new_rate)(torch.from_numpy(samples).mean(1))[:count]
+    return pad(resampled, (0, count - len(resampled)))
 
 
 def _check_length(path: Path) -> None:
@@ -80,13 +81,13 @@ def _check_length(path: Path) -> None:
         raise ValueError(f"its header says that it has {size:,} bytes of samples, but it has {found:,}")
 
 
-def clips(request: Request, paths: Iterable[Path]) -> Tensor:
-    """The clips of all WAV files `paths`: float32 (N, 1000).
+def clips(request: Request, paths: Iterable[Path], of: Callable[[Path], Tensor] | None = None) -> Tensor:
+    """What `of` makes of each of the WAV files `paths`: float32 (N, features); None stands for `clip`, 1000 samples.
 
     Raises `InputError` that names the first file that cannot be read.
     """
     rows = []
     for path in tqdm(paths, desc=request.name, unit="clip"):
         with reading(request, path):
-            rows.append(clip(path))
+            rows.append((of or clip)(path))
     return torch.stack(rows)

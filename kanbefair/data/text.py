@@ -65,6 +65,8 @@ class TextFile:
     - `classes`: the labels as they are written, in the order of the class numbers;
     - `header`: whether the first row names the columns;
     - `tabs`: whether tabs separate the columns, without quotation marks; else it is CSV;
+    - `blank`: whether the first blank of a row separates two columns, in place of tabs or commas;
+    - `encoding`: Python's name of the file's; the default is UTF-8 with or without a byte order mark;
     - `download`: address and checksum of this file alone, None if it has no address of its own.
     """
 
@@ -76,6 +78,8 @@ class TextFile:
     classes: tuple[str, ...]
     header: bool = False
     tabs: bool = False
+    blank: bool = False
+    encoding: str = "utf-8-sig"
     download: tuple[str, str] | None = None
 
 
@@ -127,14 +131,15 @@ IMDB = TextFile(
 
 
 def read(request: Request, path: Path, source: TextFile) -> Rows:
-    """The texts and class numbers of the file `path`, UTF-8 with or without a byte order mark. A text may be empty.
+    """The texts and class numbers of the file `path`. A text may be empty.
 
     Raises `InputError` if it cannot be read or is not as `source` says.
     """
     texts, labels = [], []
     form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if source.tabs else {"strict": True}
-    with reading(request, path), path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(islice(csv.reader(file, **form), int(source.header), None), 1):
+    with reading(request, path), path.open(encoding=source.encoding, newline="") as file:
+        rows = (line.rstrip("\r\n").split(" ", 1) for line in file) if source.blank else csv.reader(file, **form)
+        for number, row in enumerate(islice(rows, int(source.header), None), 1):
             if len(row) != source.columns or row[source.label] not in source.classes:
                 raise ValueError(f"row {number} does not have {source.columns} columns with a class of {list(source.classes)}")
             texts.append(" ".join(row[source.text]))
@@ -165,7 +170,7 @@ def hold_out(request: Request, train: Rows, test: Rows) -> dict[str, Rows]:
     return {"train": take(train, fit), "valid": take(train, valid), "test": test}
 
 
-def _download(source: TextFile, path: Path) -> None:
+def download(source: TextFile, path: Path) -> None:
     """Download the file to `path`; `OSError` as `fetch` raises it."""
     address, checksum = source.download
     fetch(address, path, checksum)
@@ -180,7 +185,7 @@ def ag_news(request: Request) -> Task:
     hint = f"take it from {AG_NEWS_ADDRESS}"
     hints = {"train": f"{hint}, or use the dataset 'AG_NEWS_test', which is made of the test part", "test": hint}
     paths = {
-        part: require(request, source.path, download=partial(_download, source), hint=hints[part])
+        part: require(request, source.path, download=partial(download, source), hint=hints[part])
         for part, source in AG_NEWS.items()
     }
 
@@ -199,7 +204,7 @@ def ag_news_test(request: Request) -> Task:
     """
     source = AG_NEWS["test"]
     hint = f"take it from {AG_NEWS_ADDRESS}"
-    return _split_by_index(request, source, require(request, source.path, download=partial(_download, source), hint=hint))
+    return split_by_index(request, source, require(request, source.path, download=partial(download, source), hint=hint))
 
 
 @register("IMDb", domain="text")
@@ -209,10 +214,10 @@ def imdb(request: Request) -> Task:
     Raises `InputError` if the file is missing or damaged.
     """
     hint = "Kaggle wants a log-in: take 'IMDB Dataset.csv' from its 'IMDB Dataset of 50K Movie Reviews', put it there"
-    return _split_by_index(request, IMDB, require(request, IMDB.path, hint=hint))
+    return split_by_index(request, IMDB, require(request, IMDB.path, hint=hint))
 
 
-def _split_by_index(request: Request, source: TextFile, path: Path) -> Task:
+def split_by_index(request: Request, source: TextFile, path: Path) -> Task:
     """The task of the one file `path`, split by the paper's rule, through the tensor cache."""
 
     def build() -> dict[str, Tensor]:

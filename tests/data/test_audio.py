@@ -9,6 +9,7 @@ import soundfile
 import torch
 import torchaudio
 from helpers import ROOT
+from sklearn.linear_model import LogisticRegression
 
 from kanbefair.data import audio, clips, files, load
 from kanbefair.errors import InputError
@@ -123,7 +124,7 @@ def test_clip_reads_no_less_than_it_needs(rate, tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, numpy.random.RandomState(0).uniform(-0.9, 0.9, 3 * rate), rate)
     part = clips.clip(path)
-    monkeypatch.setattr(clips, "READ_SECONDS", 3)
+    monkeypatch.setattr(clips, "READ_BEYOND", 2)
     assert float((clips.clip(path) - part).abs().max()) < 1e-6
 
 
@@ -272,6 +273,7 @@ REAL = {
     "SpeechCommand": ("yes/a5_nohash_0.wav", 35, {"fair": (8, 2, 4), "published": (8, 0, 4)}),
     "UrbanSound8K": ("fold1/0-0-0-0.wav", 10, None),
     "FSDD": ("recordings/3_ann_2.wav", 10, {"fair": (40, 10, 50), "published": (50, 0, 50)}),
+    "FSDDMel": ("recordings/3_ann_2.wav", 10, {"fair": (40, 10, 50), "published": (50, 0, 50)}),
 }
 
 
@@ -280,7 +282,8 @@ REAL = {
 def test_a_set_in_its_publishers_layout(data_dir, name, protocol):
     _, classes, rows = REAL[name]
     task = load(name, data_dir, protocol=protocol)
-    assert (task.output_size, task.input_size, task.metric) == (classes, 1000, "accuracy")
+    assert (task.output_size, task.metric) == (classes, "accuracy")
+    assert task.input_size == (512 if name == "FSDDMel" else 1000)
     assert all(task.part(part)[0].dtype == torch.float32 for part in ("train", "valid", "test"))
     counts = tuple(len(getattr(task, f"y_{part}")) for part in ("train", "valid", "test"))
     if rows:
@@ -301,7 +304,7 @@ def test_speech_command_words(data_dir):
 @pytest.mark.parametrize("name", REAL)
 def test_second_load_hits_the_cache(data_dir, name, monkeypatch):
     first = load(name, data_dir)
-    monkeypatch.setattr(clips, "clip", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(clips, "clip", lambda *args: pytest.fail("read again"))
     second = load(name, data_dir)
     for part in first.parts:
         assert all(map(torch.equal, first.part(part), second.part(part)))
@@ -367,6 +370,16 @@ def test_a_clip_that_is_no_sound_is_named(data_dir):
         load("FSDD", data_dir)
 
 
+@pytest.mark.parametrize("protocol", ["fair", "published"])
+def test_mels_of_recordings_are_normalised_by_the_rows_trained_on(data_dir, protocol):
+    for path in data_dir.rglob("*_ann_*.wav"):
+        _tone(path, 0.3, 8000, frequency=100 + 50 * int(path.stem[-1]))
+    task = load("FSDDMel", data_dir, protocol=protocol)
+    assert float(task.x_train.double().mean()) == pytest.approx(0, abs=1e-5)
+    assert float(task.x_train.double().std(correction=0)) == pytest.approx(1, abs=1e-5)
+    assert abs(float(task.x_test.double().mean())) > 1e-3
+
+
 def test_unknown_names_of_recordings(data_dir):
     recordings = data_dir / "free-spoken-digit-dataset" / "recordings"
     (recordings / "3_ann_2.wav").rename(recordings / "33_ann_2.wav")
@@ -388,6 +401,7 @@ def test_missing_set_says_where_to_put_it(data_dir, name):
         ("SpeechCommand", "speech_commands_v0.02.tar.gz", audio.SPEECH_COMMANDS, "."),
         ("UrbanSound8K", "UrbanSound8K.tar.gz", "UrbanSound8K", "UrbanSound8K"),
         ("FSDD", "v1.0.10.zip", "free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.10"),
+        ("FSDDMel", "v1.0.10.zip", "free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.10"),
     ],
 )
 def test_downloads(data_dir, name, packed, folder, inside, monkeypatch):
@@ -426,3 +440,7 @@ def test_real_fsdd(tmp_path, monkeypatch):
     counts = [torch.bincount(getattr(task, f"y_{part}")).tolist() for part in ("train", "valid", "test")]
     assert counts == [[216] * 10, [54] * 10, [30] * 10]
     assert 0.1 < float(task.x_test.abs().amax(1).mean()) < 1
+    mel = load("FSDDMel", SHARED)
+    assert torch.equal(mel.y_test, task.y_test)
+    linear = LogisticRegression(max_iter=100, tol=1e-2).fit(mel.x_train.numpy(), mel.y_train.numpy())
+    assert linear.score(mel.x_test.numpy(), mel.y_test.numpy()) > 0.9

@@ -264,7 +264,9 @@ def test_every_address_of_the_loaders_is_https():
 def test_the_docs_say_how_the_files_of_each_set_are_checked():
     docs = (ROOT / "docs" / "protocol.md").read_text().partition("### Downloads")[2].partition("\n## ")[0]
     listed = {name: row for row in docs.splitlines() if row.startswith("| the ") for name in re.findall(r"[\w-]+", row)}
-    by_hand = {"IMDb", "Titanic", "Phoneme", "Mammography"} | {name for name in tabular.UCI if tabular.TABLES[name].mlbench}
+    by_hand = {"IMDb", "Titanic", "EMODB", "EMODBMel", "Phoneme", "Mammography"} | {
+        name for name in tabular.UCI if tabular.TABLES[name].mlbench
+    }
     families = {name for name in data.names() if data.dataset(name).pattern}
     alike = {"AG_NEWS_test"}
     missing = set(data.names(embedded=False)) - listed.keys() - by_hand - families - alike

@@ -169,7 +169,7 @@ def same(a, b):
 
 def test_every_image_set_is_tested():
     assert set(WRITERS) == set(image_sets.IMAGES)
-    assert {"Digits", "MNIST_PCA_n", *WRITERS} == set(data.names("vision"))
+    assert {"Digits", "MNIST_PCA_n", "MNIST1D", *WRITERS} == set(data.names("vision"))
 
 
 @pytest.mark.parametrize("name", WRITERS)

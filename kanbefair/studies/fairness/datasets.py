@@ -1,0 +1,92 @@
+"""What the study runs on: every dataset with the domain it speaks for, its source, and how it is trained on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kanbefair.data import Task
+from kanbefair.data.formulas import FAMILIES
+
+TABLES = "tabular classification"
+NUMBERS = "tabular regression"
+DOMAINS = ("symbolic", TABLES, NUMBERS, "text", "vision", "audio")
+CONFIRMATORY = ("symbolic", TABLES, NUMBERS, "text")
+"""The domains with at least five sources, which are spoken of as such; of the others each dataset is."""
+
+STEPS = {"symbolic": 4_000, TABLES: 3_000, NUMBERS: 3_000, "text": 2_000, "vision": 5_000, "audio": 2_000}
+"""About so many training steps a run makes."""
+LEAST_EPOCHS, MOST_EPOCHS = {"vision": 10}, {"text": 40}
+"""Limits of a domain's epochs where they are not `EPOCHS`."""
+EPOCHS = (20, 500)
+FEW_ROWS = 2_000
+BATCH_SIZES = (32, 128)
+"""Rows of a batch where there are fewer than `FEW_ROWS` training rows, and where there are more. Formulas have the latter."""
+ENDS = {"symbolic": 1.0, TABLES: 3.0, NUMBERS: 3.0, "text": 1.0, "vision": 3.0, "audio": 3.0}
+"""Grids reach from minus this to this: what comes in is scaled to ±1 (formulas), a mean (texts), or standardised."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset of the study.
+
+    Args:
+        name: under which it is registered.
+        domain: the domain it speaks for, one of `DOMAINS`.
+        source: datasets of one source share rows, recordings or a formula, and count once.
+        divisions: how many divisions into training and validation rows the frozen runs have.
+        third: whether it is one of the third on which all is run that is not run everywhere.
+    """
+
+    name: str
+    domain: str
+    source: str
+    divisions: int = 1
+    third: bool = False
+
+
+def _entries(domain: str, names: Iterable[str], sources: dict[str, str], divisions: int = 1) -> list[Entry]:
+    """Entries of a domain; every third of them is one of the third."""
+    return [Entry(name, domain, sources.get(name, name), divisions, third=number % 3 == 0) for number, name in enumerate(names)]
+
+
+_FORMULAS = [*FAMILIES["paper"], *(name for family, names in FAMILIES.items() if family != "paper" for name in names)]
+_PAPERS_TABLES = ["Income", "Spam", "Telescope", "Wine", "Bank", "Card", "Rice", "Bean", "Student", "Titanic"]
+_OTHER_TABLES = ["Ionosphere", "Letter", "Splice", "Satellite", "Shuttle", "Vehicle", "Vowel", "Banknote", "Phoneme"]
+_NUMBERS = ["Concrete", "Energy", "Kin8nm", "Naval", "Power", "Protein", "WineRed", "Yacht", "AbaloneAge", "Diabetes"]
+_TEXTS = ["TREC", "MR", "Subj", "CR", "MPQA", "SST-2", "SST-5", "CoLA", "AG_NEWS_test", "Docstrings"]
+
+SOURCES = {
+    **dict.fromkeys(["Special_ellipkinc", "Special_ellipeinc"], "elliptic integrals"),
+    **dict.fromkeys(["Special_jv", "Special_yv", "Special_kv", "Special_iv"], "Bessel functions"),
+    **dict.fromkeys(["Special_yv_bounded", "Special_kv_bounded"], "Bessel functions"),
+    **dict.fromkeys(["Special_lpmv0", "Special_lpmv1", "Special_lpmv2"], "Legendre functions"),
+    **dict.fromkeys(["Special_sphharm01", "Special_sphharm02"], "spherical harmonics"),
+    **dict.fromkeys(["Feynman_I.6.20a", "Feynman_I.6.20"], "Gaussian"),
+    **dict.fromkeys(["MR", "SST-2", "SST-5"], "film reviews"),
+    **dict.fromkeys(["FSDD", "FSDDMel"], "FSDD"),
+    **dict.fromkeys(["EMODB", "EMODBMel"], "EMODB"),
+    **dict.fromkeys(["SpokenDigits", "SpokenDigitsMel"], "spoken words"),
+}
+"""The source of each dataset that shares it with another one of its domain."""
+
+DATASETS = {
+    entry.name: entry
+    for entry in (
+        *_entries("symbolic", _FORMULAS, SOURCES),
+        *_entries(TABLES, [*_PAPERS_TABLES, *_OTHER_TABLES, "Mammography", "WineRecognition", "BreastCancer"], SOURCES, 3),
+        *_entries(NUMBERS, _NUMBERS, SOURCES, 3),
+        *_entries("text", _TEXTS, SOURCES),
+        *_entries("vision", ["FMNIST", "MNIST", "Digits", "MNIST1D"], SOURCES),
+        *_entries("audio", ["FSDDMel", "FSDD", "EMODBMel", "EMODB", "SpokenDigitsMel", "SpokenDigits"], SOURCES),
+    )
+}
+"""All datasets by name. WineRed, numbers, is part of Wine, classes: they are of two domains, which are never pooled."""
+
+
+def schedule(entry: Entry, task: Task, doubled: int = 0) -> dict[str, int]:
+    """The epochs, a multiple of ten, and the batch size of every run on a dataset; epochs double `doubled` times."""
+    rows = len(task.x_train)
+    batch = BATCH_SIZES[rows >= FEW_ROWS or entry.domain == "symbolic"]
+    least = LEAST_EPOCHS.get(entry.domain, EPOCHS[0])
+    most = MOST_EPOCHS.get(entry.domain, EPOCHS[1])
+    epochs = STEPS[entry.domain] / -(-rows // batch)
+    return {"epochs": 10 * round(min(max(epochs, least), most) / 10) * 2**doubled, "batch_size": batch}

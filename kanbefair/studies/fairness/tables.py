@@ -1,0 +1,93 @@
+"""The columns of the fair study's tables."""
+
+from kanbefair.report.columns import Column, declare
+from kanbefair.report.shared_columns import OUTCOME_OF, SCORE
+
+CELL = (
+    Column("domain", "what the dataset speaks for: symbolic, tabular classification, tabular regression, text, vision, audio"),
+    Column("dataset", "name of the dataset"),
+    Column("source", "what it shares rows, recordings or a formula with; a source counts once"),
+    Column("family", "family of networks"),
+    Column("budget_kind", "values: values trained; flops: FLOPs executed, with the non-zero bases alone"),
+    Column("level", "1, 2 or 3"),
+    Column("target", "the budget of the level; of a text that of the network behind the embedding", "that of `budget_kind`"),
+    Column("size", "what the network counts of it", "that of `budget_kind`"),
+    Column("trial", "number of the try: three times its point's in the Sobol sequence, and which learning rate"),
+)
+OF_RUN = (
+    Column("metric", "accuracy, or mae where targets are numbers"),
+    Column("outcome", OUTCOME_OF.meaning),
+    Column("epoch_selected", "epoch that is best on the validation part", "epochs"),
+    Column("key", "name of the run, made from all fields of its spec"),
+    Column("data", "digest of the data that the run saw"),
+)
+TRIES = (
+    *CELL,
+    Column("chosen", "whether its cell's frozen runs are of this try"),
+    Column("valid", "validation score of the selected epoch: accuracy, or root mean square error", SCORE),
+    Column("valid_loss", "cross entropy there; empty where targets are numbers", "nats"),
+    Column("widths", "widths of the hidden layers, joined by _", "units"),
+    Column("live_parameters", "values that are trained, a text's embedding included", "values"),
+    Column("epochs", "passes over the training rows", "epochs"),
+    Column("batch_size", "rows of a batch", "rows"),
+    Column("lr", "learning rate"),
+    Column("weight_decay", "share by which values shrink in a step, in units of the learning rate; empty: 0"),
+    Column("schedule", "of the learning rate: cosine; empty: constant"),
+    Column("embedding", "width of a text's embedding", "values"),
+    Column("activation", "activation function of an MLP"),
+    Column("batch_norm", "whether hidden layers have batch normalisation"),
+    Column("layer_norm", "whether hidden layers have layer normalisation"),
+    Column("dropout", "share of hidden values that a training step leaves out; empty: 0"),
+    Column("gain", "factor of the initial weights; empty: 1"),
+    Column("grid", "number of grid intervals G of the splines", "intervals"),
+    Column("order", "polynomial order K of the splines"),
+    Column("shortcut", "function of a KAN's shortcut: silu, identity or zero (none)"),
+    Column("start", "how a KAN's values start: pykan or power_law; empty: as the paper's"),
+    *OF_RUN,
+)
+FINAL = (
+    *CELL,
+    Column("seed", "seed of initial values and batches; none of them is a try's"),
+    Column("division", "number of the division into training and validation rows"),
+    Column(
+        "score", "test score at the selected epoch, or the constant predictor's: accuracy, or root mean square error", SCORE
+    ),
+    Column("loss", "cross entropy on the test part there; empty where targets are numbers", "nats"),
+    Column("balanced", "balanced accuracy on the test part there; empty where targets are numbers", "percent"),
+    Column("score_last", "test score of the last epoch", SCORE),
+    Column("score_best", "test score of the epoch that is best on the test part", SCORE),
+    Column("valid", "validation score of the selected epoch", SCORE),
+    Column("late", "whether the validation score still gains more than the margin in the last tenth of the epochs"),
+    Column("test_rows", "rows of the test part", "rows"),
+    *OF_RUN,
+)
+DATASETS = (
+    Column("domain", "what the dataset speaks for"),
+    Column("dataset", "name of the dataset"),
+    Column("source", "what it shares rows, recordings or a formula with; a source counts once"),
+    Column("metric", "accuracy, or mae where targets are numbers"),
+    Column("input_size", "inputs of a row; of a text the size of the vocabulary", "values"),
+    Column("output_size", "classes, or numbers", "values"),
+    Column("{train,valid,test}_rows", "rows of a part, of division 0", "rows"),
+    Column("largest", "share of the largest class on the test part; empty where targets are numbers", "percent"),
+    Column("constant", "test score of the constant predictor", SCORE),
+    Column("epochs", "passes over the training rows", "epochs"),
+    Column("doubled", "how often these were doubled"),
+    Column("late", "share of frozen runs that still gain more than the margin in the last tenth of their epochs", "percent"),
+    Column("{values,flops}_{1,2,3}", "the three budgets of each kind", "that of the kind"),
+    Column("{values,flops}_{1,2,3}_{KAN,MLP}", "share of the family's first points that can meet the budget", "percent"),
+    Column("grid_{values,flops}_{1,2,3}", "median of G among the KANs tried", "intervals"),
+)
+PAIRS = (
+    Column("dataset", "name of the dataset"),
+    Column("budget_kind", "values or flops"),
+    Column("level", "1, 2 or 3"),
+    Column("first", "family whose rows are compared"),
+    Column("second", "with those of this one"),
+    Column("row_variance", "variance of their mean difference of accuracy over the test rows", "square of percent"),
+)
+
+declare("extended/fairness_tries", "a try", TRIES)
+declare("extended/fairness_final", "a frozen run", FINAL)
+declare("extended/fairness_datasets", "a dataset", DATASETS)
+declare("extended/fairness_pairs", "a dataset, a kind of budget, a level and two families", PAIRS)
