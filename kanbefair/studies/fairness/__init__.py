@@ -1,4 +1,8 @@
 """The fair study: sizes that meet budgets, equal tries, new seeds, labels for domains (docs/decision_rule.md).
 
-Read datasets, space, sizes, design, choice, run, then inference, descriptive, simulate, figures.
+Read datasets, space, sizes, design, choice, committed, run, then inference, descriptive, simulate.
 """
+
+from kanbefair.studies.fairness import tables
+
+__all__ = ["tables"]

@@ -21,7 +21,7 @@ LOOKED_AT = 32
 LADDER = [step * 10**power for power in range(2, 7) for step in (1, 1.5, 2, 3, 5, 7)]
 """The numbers among which a dataset's lowest level is found."""
 MANY_INPUTS = 256
-FACTORS = (4, 2)
+FACTORS = (3, 2)
 """From one level to the next, below and from `MANY_INPUTS` inputs on."""
 EMBEDDINGS = (8, 16, 32)
 """Widths of a text's embedding at the three levels, the same for all families."""
