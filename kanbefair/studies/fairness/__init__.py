@@ -1,0 +1,1 @@
+"""Who wins when budgets are met and tries are equal?"""
