@@ -124,7 +124,7 @@ def pairwise(final: pandas.DataFrame, families: Sequence[str]) -> pandas.DataFra
         values = own.reset_index(drop=True).rename_axis(columns="family")
         long = values.melt(var_name="family", value_name="value")
         nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(values)
-        wilcoxon = scikit_posthocs.posthoc_wilcoxon(long, val_col="value", group_col="family")
+        wilcoxon = scikit_posthocs.posthoc_wilcoxon(long, val_col="value", group_col="family", zero_method="zsplit")
         pairs = list(itertools.combinations(families, 2))
         adjusted, _ = holm(numpy.array([wilcoxon.loc[pair] for pair in pairs]))
         rows |= {(*keys, *pair): (nemenyi.loc[pair], p) for pair, p in zip(pairs, adjusted, strict=True)}
