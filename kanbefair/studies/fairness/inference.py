@@ -147,11 +147,11 @@ def datasets(final: pandas.DataFrame, pair: tuple[str, str], pairs: pandas.DataF
     With L levels, V divisions and n seeds in each cell, the variance of the estimate is the sum of
 
     - seeds: Σ (s₁² + s₂²) / n over cells, divided by (L·V)²; s² is a family's variance between the seeds of a cell;
-    - divisions (nested: their means hold the seeds' noise too): s² / V less that of seeds, and at least 0; s² is the variance
-      between the divisions' differences, averaged over levels;
+    - divisions (nested), if there are several: s² / V; s² is the variance between divisions of the differences, averaged over
+      levels. It holds the noise of the seeds once more, which errs on the safe side where divisions matter little;
     - rows: (Σ √r / L)², r being a level's `row_variance`. Levels share their test rows, so their errors may add up in full.
 
-    Degrees of freedom are Satterthwaite's: of the seeds' n − 1 a cell, or V − 1 where divisions add to them, and test rows − 1.
+    Degrees of freedom are Satterthwaite's, of n − 1 for each cell's seeds, V − 1 and the test rows − 1.
 
     Args:
         final: the frozen runs.
@@ -164,15 +164,14 @@ def datasets(final: pandas.DataFrame, pair: tuple[str, str], pairs: pandas.DataF
         where not given), margin, levels, label). With one seed and one division there is no interval, and nothing is decided.
     """
     table = differences(final, pair).rename(columns={"difference": "estimate"})
-    own = cells(final, pair)
-    parts = pandas.DataFrame({keys: _runs_variances(cell, pair) for keys, cell in own.groupby(DATASET)}).T
-    table = table.join(parts.rename_axis(DATASET))
+    parts = {keys: _runs_variances(own, pair) for keys, own in cells(final, pair).groupby(DATASET)}
+    table = table.join(pandas.DataFrame(parts, ["variance_seeds", "variance_divisions", "freedom"]).T.rename_axis(DATASET))
     table["variance_rows"] = numpy.nan if pairs is None else _rows_variances(table.index, pairs)
     test_rows = final.groupby("dataset")["test_rows"].min()[table.index.get_level_values("dataset")].to_numpy()
-    runs, rows = table["variance_seeds"].fillna(0) + table["variance_divisions"], table["variance_rows"].fillna(0)
-    total = runs + rows
-    table["freedom"] = total**2 / (runs**2 / table["freedom"] + rows**2 / (test_rows - 1))
-    error = numpy.sqrt(total)
+    runs = table[["variance_seeds", "variance_divisions"]].sum(axis=1, min_count=1)
+    rows = table["variance_rows"].fillna(0)
+    table["freedom"] = (runs + rows) ** 2 / (runs**2 / table["freedom"] + rows**2 / (test_rows - 1))
+    error = numpy.sqrt(runs + rows)
     error = error.where(~(error <= ROUNDING), 0.0)
     for names, rate in ((("low", "high"), ERROR_RATE), (("low_90", "high_90"), 2 * ERROR_RATE)):
         table[names[0]], table[names[1]] = ends(table["estimate"], error, table["freedom"], rate)
@@ -181,20 +180,19 @@ def datasets(final: pandas.DataFrame, pair: tuple[str, str], pairs: pandas.DataF
     return table
 
 
-def _runs_variances(own: pandas.DataFrame, pair: tuple[str, str]) -> dict[str, float]:
-    """What seeds and divisions add to the variance of a dataset's difference, by its cells, and their degrees of freedom."""
-    levels = own.index.get_level_values("level")
-    weight = 1 / (levels.nunique() * own.groupby("level").transform("size"))
+def _runs_variances(own: pandas.DataFrame, pair: tuple[str, str]) -> tuple[float, float, float]:
+    """What seeds and divisions add to the variance of a dataset's difference, by its cells (NaN where there is only one), and
+    the degrees of freedom of their sum."""
+    levels = own.index.get_level_values("level").nunique()
+    weight = 1 / (levels * own.groupby("level").transform("size"))
     variances, sizes = (own.xs(name, axis=1, level=1) for name in ("var", "size"))
-    parts = variances.div(sizes).mul(weight**2, axis=0).to_numpy()
-    seeds = parts.sum()
+    seeds = variances.div(sizes).mul(weight**2, axis=0).to_numpy().ravel()
     by_division = (own[pair[0], "mean"] - own[pair[1], "mean"]).groupby("division").mean()
-    between = by_division.var() / len(by_division)
-    if between > seeds or numpy.isnan(seeds):  # of one seed a cell, the divisions tell all there is
-        seeds = numpy.nan_to_num(seeds)
-        return {"variance_seeds": seeds, "variance_divisions": between - seeds, "freedom": len(by_division) - 1}
-    freedom = seeds**2 / (parts**2 / (sizes.to_numpy() - 1)).sum() if seeds > 0 else 1
-    return {"variance_seeds": seeds, "variance_divisions": 0.0, "freedom": freedom}
+    divisions = by_division.var() / len(by_division)
+    parts, freedom = numpy.array([*seeds, divisions]), numpy.array([*(sizes.to_numpy().ravel() - 1), len(by_division) - 1])
+    known = parts > 0
+    total = parts[known].sum()
+    return seeds.sum(), divisions, total**2 / (parts[known] ** 2 / freedom[known]).sum() if known.any() else 1
 
 
 def _rows_variances(index: pandas.MultiIndex, pairs: pandas.DataFrame) -> list[float]:

@@ -168,17 +168,26 @@ def test_a_dataset_of_one_level_and_division_is_welchs_test():
     assert (row["low_90"], row["high_90"]) == pytest.approx(tuple(expected.confidence_interval(0.90)))
 
 
-def test_where_divisions_differ_a_dataset_is_tested_over_divisions():
-    runs = final([1.0], noise=0.1, seeds=4, divisions=3)
-    runs["score"] += numpy.where(runs["family"] == PAIR[0], 5.0 * runs["division"] ** 2, 0)
+def test_divisions_add_their_variance():
+    runs = final([1.0], noise=0.5, seeds=4, divisions=3)
+    runs["score"] += numpy.where(runs["family"] == PAIR[0], 0.5 * runs["division"] ** 2, 0)
     means = runs.pivot_table("score", "division", "family")
-    expected = stats.ttest_rel(means[PAIR[0]], means[PAIR[1]])
+    divisions = stats.sem(means[PAIR[0]] - means[PAIR[1]]) ** 2
+    cells = runs.groupby(["level", "division", "family"])["score"].var() / 4 / 9**2
     row = inference.datasets(runs, PAIR).iloc[0]
-    assert row["freedom"] == pytest.approx(2)
-    assert (row["low"], row["high"]) == pytest.approx(tuple(expected.confidence_interval(0.95)))
-    variances = runs.groupby(["level", "division", "family"])["score"].var()
-    assert row["variance_seeds"] == pytest.approx(variances.sum() / 4 / 9**2)
-    assert row["variance_seeds"] + row["variance_divisions"] == pytest.approx(stats.sem(means[PAIR[0]] - means[PAIR[1]]) ** 2)
+    assert (row["variance_seeds"], row["variance_divisions"]) == pytest.approx((cells.sum(), divisions))
+    freedom = (cells.sum() + divisions) ** 2 / ((cells**2 / 3).sum() + divisions**2 / 2)
+    assert row["freedom"] == pytest.approx(freedom)
+    assert row["high"] - row["low"] == pytest.approx(2 * stats.t.ppf(0.975, freedom) * numpy.sqrt(cells.sum() + divisions))
+
+
+def test_of_one_seed_the_divisions_tell_all():
+    runs = final([1.0], noise=0.5, seeds=1, divisions=4)
+    means = runs.pivot_table("score", "division", "family")
+    expected = stats.ttest_rel(means[PAIR[0]], means[PAIR[1]]).confidence_interval(0.95)
+    row = inference.datasets(runs, PAIR).iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx(tuple(expected))
+    assert numpy.isnan(row["variance_seeds"])
 
 
 def test_test_rows_add_their_variance():
