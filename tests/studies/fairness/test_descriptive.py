@@ -64,6 +64,32 @@ def test_a_family_far_ahead_is_so_in_the_signed_ranks_too(final):
     assert row(descriptive.signed_rank(ahead, PAIR[::-1], draws=200))["second"] > 0.95
 
 
+def test_without_skewness_the_corrected_interval_is_the_plain_one(final):
+    gap = final["source"].map({"0": -1.0, "1": -0.5, "2": 0.5, "3": 1.0, "4": 0.0, "5": 0.0, "6": 0.0})
+    runs = final.assign(score=80 + 2 + gap * (final["family"] == PAIR[0]) - 2 * (final["family"] == PAIR[1]))
+    plain = row(inference.domains(runs, PAIR))
+    found = row(descriptive.skew_corrected(runs, PAIR))
+    assert found["skewness"] == pytest.approx(0, abs=1e-9)
+    assert found[["estimate", "low", "high"]].tolist() == pytest.approx(plain[["estimate", "low", "high"]].tolist())
+
+
+def test_of_skewed_differences_the_corrected_interval_covers_more():
+    generator = numpy.random.default_rng(0)
+    quantiles = stats.t.ppf([0.025, 0.975], 9)
+    samples = generator.exponential(size=(2000, 10)) - 1
+    statistics = stats.ttest_1samp(samples, 0, axis=1).statistic
+    ends = numpy.array([descriptive._unskewed(quantiles, skewness, 10) for skewness in stats.skew(samples, axis=1, bias=False)])
+    assert ((quantiles[0] < statistics) & (statistics < quantiles[1])).mean() < 0.91
+    assert 0.93 < ((ends[:, 0] < statistics) & (statistics < ends[:, 1])).mean() < 0.96
+
+
+def test_the_transformation_is_halls():
+    quantile, skewness, number = numpy.array([-2.0, 0.3, 2.0]), 1.3, 12
+    x = descriptive._unskewed(quantile, skewness, number)
+    back = x + skewness * x**2 / 3 / number**0.5 + skewness**2 * x**3 / 27 / number + skewness / 6 / number**0.5
+    assert back == pytest.approx(quantile)
+
+
 def test_the_bootstrap_is_about_the_mean_and_the_interquartile_mean(final):
     table = descriptive.bootstrap(final, PAIR, draws=2000)
     found = by_source(final)
@@ -160,3 +186,12 @@ def test_families_that_are_the_same_are_not_told_apart(final):
     table = descriptive.pairwise(same, PAIR)
     assert table["nemenyi_p"].tolist() == pytest.approx([1] * 6)
     assert table["wilcoxon_p"].tolist() == pytest.approx([1] * 6)
+
+
+def test_one_run_of_one_dataset_is_enough_for_every_view(final):
+    runs = final.drop_duplicates(["domain", "family", "budget_kind"])
+    assert descriptive.skew_corrected(runs, PAIR).empty
+    for view in (descriptive.signed_rank, descriptive.bootstrap, descriptive.improvement):
+        assert len(view(runs, PAIR)) in (6, 12)
+    for view in (descriptive.profiles, descriptive.ranks, descriptive.pairwise):
+        assert set(view(runs, FAMILIES)["domain"]) == {"text", "audio", "symbolic"}
