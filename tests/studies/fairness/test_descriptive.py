@@ -100,6 +100,14 @@ def test_the_bootstrap_is_about_the_mean_and_the_interquartile_mean(final):
     assert (table["estimate"] < table["high"]).all()
 
 
+def test_the_bootstrap_draws_the_datasets_of_a_source(final):
+    runs = final[final["dataset"].isin(["text5", "text6"])]
+    assert set(runs["source"]) == {"5"}
+    ahead = 80 + 2.0 * ((runs["dataset"] == "text6") & (runs["family"] == PAIR[0]))
+    found = row(descriptive.bootstrap(runs.assign(score=ahead), PAIR), statistic="mean")
+    assert found[["estimate", "low", "high"]].tolist() == pytest.approx([1, 0, 2])
+
+
 def test_where_runs_do_not_differ_the_bootstrap_is_scipys_over_sources(final):
     steady = final[final["dataset"] != "symbolic7"].assign(score=lambda runs: 10.0 ** -(runs["dataset"].str[-1].astype(int)))
     steady.loc[steady["family"] == PAIR[1], "score"] = 1.0

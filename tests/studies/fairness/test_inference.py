@@ -72,7 +72,8 @@ def test_seeds_are_averaged_within_divisions_these_within_levels():
     first = runs["family"] == PAIR[0]
     runs.loc[first & (runs["level"] == 1) & (runs["division"] == 1), "score"] += 12
     more = runs[first & (runs["level"] == 1) & (runs["division"] == 1)].assign(seed=7)
-    table = inference.differences(pandas.concat([runs, more]), PAIR)
+    fewer = runs[(runs["level"] < 3) | (runs["division"] == 0)]
+    table = inference.differences(pandas.concat([fewer, more]), PAIR)
     assert table["difference"].tolist() == pytest.approx([12 / 2 / 3])
 
 
@@ -144,17 +145,21 @@ def test_small_differences_are_equivalent():
 
 @pytest.mark.parametrize("difference", [0.0, 0.1, 3.0])
 def test_equal_differences_decide_nothing(difference):
-    row = inference.domains(final([difference] * 6), PAIR).iloc[0]
+    runs = final([difference] * 6, divisions=2)
+    runs["score"] += 0.7 * runs["dataset"].str[1:].astype(int) + 0.3 * runs["division"]  # they differ by rounding
+    row = inference.domains(runs, PAIR).iloc[0]
     assert row["low"] == row["high"] == pytest.approx(difference)
     assert (row["holm_p"], row["label"]) == (1, UNDECIDED)
-    assert set(inference.datasets(final([difference] * 6), PAIR)["label"]) == {UNDECIDED}
+    assert set(inference.datasets(runs, PAIR)["label"]) == {UNDECIDED}
 
 
 def test_one_source_is_no_domain_and_one_seed_decides_nothing():
     assert inference.domains(final([3.0]), PAIR).empty
-    table = inference.datasets(final([3.0], noise=0.1, seeds=1), PAIR)
-    assert table["low"].isna().all()
-    assert table["label"].tolist() == [UNDECIDED]
+    pairs = pandas.DataFrame({"dataset": ["d0"], "budget_kind": "values", "level": 1, "row_variance": 0.01})
+    for rows in (None, pairs):
+        table = inference.datasets(final([3.0], noise=0.1, seeds=1), PAIR, rows)
+        assert table["low"].isna().all()
+        assert table["label"].tolist() == [UNDECIDED]
 
 
 def test_a_dataset_of_one_level_and_division_is_welchs_test():

@@ -86,6 +86,13 @@ def test_accuracies_are_counts_of_test_rows_and_luck_is_shared():
     assert 0.5 < numpy.corrcoef(first.ravel(), second.ravel())[0, 1] < 1
 
 
+def test_accuracies_are_what_a_dataset_allows():
+    domain = simulate.replace(TABLES, rows=(10**6,) * 40, between=0.0, tries=0.01, seeds=0.0, divisions=0.0)
+    values = simulate.scores(domain, 0.0, 10, numpy.random.default_rng(0), "normal")
+    assert (values.min(), values.max()) == pytest.approx((65, 95), abs=0.5)
+    assert values.std() == pytest.approx(30 / 12**0.5, rel=0.1)
+
+
 def test_datasets_of_one_source_share_their_true_difference():
     domain = simulate.replace(DOMAINS[2], between=10.0, shared=3)
     values = simulate.scores(domain, 0.0, 1, numpy.random.default_rng(0), "normal")
