@@ -12,11 +12,10 @@ DOMAINS = ("symbolic", TABLES, NUMBERS, "text", "vision", "audio")
 CONFIRMATORY = ("symbolic", TABLES, NUMBERS, "text")
 """The domains with at least five sources, which are spoken of as such; of the others each dataset is."""
 
-STEPS = {"symbolic": 4_000, TABLES: 2_000, NUMBERS: 2_000, "text": 2_000, "vision": 5_000, "audio": 2_000}
-"""About so many training steps a run makes."""
-LEAST_EPOCHS, MOST_EPOCHS = {"vision": 10}, {"text": 40}
-"""Limits of a domain's epochs where they are not `EPOCHS`."""
-EPOCHS = (20, 500)
+STEPS = {"symbolic": 2_500, TABLES: 1_500, NUMBERS: 1_500, "text": 1_500, "vision": 4_000, "audio": 1_500}
+"""About so many training steps a run makes, before epochs double."""
+EPOCHS = (10, 300)
+"""The fewest and the most epochs before they double."""
 FEW_ROWS = 2_000
 BATCH_SIZES = (32, 128)
 """Rows of a batch where there are fewer than `FEW_ROWS` training rows, and where there are more. Formulas have the latter."""
@@ -86,7 +85,5 @@ def schedule(entry: Entry, task: Task, doubled: int = 0) -> dict[str, int]:
     """The epochs, a multiple of ten, and the batch size of every run on a dataset; epochs double `doubled` times."""
     rows = len(task.x_train)
     batch = BATCH_SIZES[rows >= FEW_ROWS or entry.domain == "symbolic"]
-    least = LEAST_EPOCHS.get(entry.domain, EPOCHS[0])
-    most = MOST_EPOCHS.get(entry.domain, EPOCHS[1])
-    epochs = STEPS[entry.domain] / -(-rows // batch)
-    return {"epochs": 10 * round(min(max(epochs, least), most) / 10) * 2**doubled, "batch_size": batch}
+    epochs = min(max(STEPS[entry.domain] / -(-rows // batch), EPOCHS[0]), EPOCHS[1])
+    return {"epochs": 10 * round(epochs / 10) * 2**doubled, "batch_size": batch}

@@ -20,9 +20,8 @@ LOOKED_AT = 32
 """So many points are looked at for that."""
 LADDER = [step * 10**power for power in range(2, 7) for step in (1, 1.5, 2, 3, 5, 7)]
 """The numbers among which a dataset's lowest level is found."""
-MANY_INPUTS = 256
-FACTORS = (3, 2)
-"""From one level to the next, below and from `MANY_INPUTS` inputs on."""
+FACTOR = 2
+"""From one level to the next."""
 EMBEDDINGS = (8, 16, 32)
 """Widths of a text's embedding at the three levels, the same for all families."""
 
@@ -102,9 +101,8 @@ def levels(inputs: tuple[int, int, int], outputs: int, kind: str, families: tupl
 
     `inputs` are the inputs of the network at each level: a text's embedding differs.
     """
-    factor = FACTORS[max(inputs) >= MANY_INPUTS]
     for low in LADDER:
-        found = tuple(low * factor**level for level in range(LEVELS))
+        found = tuple(low * FACTOR**level for level in range(LEVELS))
         if all(
             accepted(family, width, outputs, kind, budget) >= ACCEPTED
             for width, budget in zip(inputs, found, strict=True)
