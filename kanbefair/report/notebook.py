@@ -9,6 +9,7 @@ import pandas
 from IPython.display import display
 
 from kanbefair import sweep
+from kanbefair.data import load
 from kanbefair.devices import check_device
 from kanbefair.errors import InputError
 from kanbefair.report import columns, computed, outcomes, style
@@ -76,6 +77,10 @@ class Section:
         if self.profile != "paper":
             return None
         return cost.estimate(specs, runs=self.outputs.runs, data_dir=self.data_dir, device=self.device, workers=self.workers)
+
+    def test_rows(self, runs: pandas.DataFrame) -> int:
+        """The fewest test rows of the datasets of a table of runs; one of them is the least margin (`decision.margin`)."""
+        return min(len(load(name, self.data_dir).y_test) for name in runs["dataset"].unique())
 
     def write(self, name: str, table: pandas.DataFrame, columns: Iterable[Column | Iterable[Column]] = ()) -> pandas.DataFrame:
         """Write the table `name` and return it as written; `columns` declare those of a table that no study declares.

@@ -125,7 +125,10 @@ MACHINE = (
 )
 """Where a time was measured."""
 
-INTERVAL_OVER = Column("interval_over", "what the 95 % interval is over: dataset, seed or stream")
+NARROW = Column("narrow_{low,high}", "ends of the 90 % interval, by which two are equivalent", "that of the effect")
+MARGIN = Column("margin", "smallest difference that matters (`decision.margin`)", "that of the effect")
+LABEL = Column("label", "which is ahead, equivalent, or undecided (`decision.label`)")
+INTERVAL_OVER = Column("interval_over", "what the 95 % interval is over: dataset, source, seed or stream")
 DATASETS = Column("datasets", "number of datasets", "datasets")
 SEEDS = Column("seeds", "number of seeds", "seeds")
 
@@ -141,16 +144,25 @@ def interval(of: str, unit: str, low: str = "low", high: str = "high") -> tuple[
 VERDICT = (
     DOMAIN,
     METRIC,
-    Column("budget", "what both models have equally much of: parameters, flops, stack_seconds or alone_seconds"),
+    Column(
+        "budget",
+        "what both models have equally much of: parameters, live_parameters, one of the flops, stack_seconds or alone_seconds",
+    ),
     Column("gain", "mean gain of KAN over MLP across the common budgets, positive where KAN is better", GAIN),
     *interval("gain", GAIN),
-    Column("winner", "model on whose side the whole interval lies, else tie"),
+    NARROW,
+    MARGIN,
+    LABEL,
     INTERVAL_OVER,
     Column("units", "number of datasets or seeds that the interval is over"),
+    Column("top", "mean gain at the highest common budget of each dataset", GAIN),
+    *interval("top", GAIN, "top_low", "top_high"),
     Column("names", "names of the datasets, with spaces between"),
+    Column("gains", "gain on each of them, in this order, with spaces between", GAIN),
     DATASETS,
     SEEDS,
     Column("tries_{KAN,MLP}", "configurations that the model was tried with, per dataset and seed", "tries"),
+    Column("within_{KAN,MLP}", "of these, those that cost no more than the highest common budget of their dataset", "tries"),
     Column("budget_{low,high}", "lowest and highest of the common budgets of all datasets", "that of `budget`"),
     Column("diverged_{KAN,MLP}", "runs of the model that diverged; empty where the runs do not say it", "runs"),
     Column("at_chance_{KAN,MLP}", "runs of the model that are at chance; empty where the runs do not say it", "runs"),

@@ -1,4 +1,4 @@
-"""From runs to answers: envelopes, differences at matched budgets, intervals, verdicts.
+"""From runs to answers: envelopes, differences at matched budgets, intervals, verdicts (labels: `decision`).
 
 A *try* is one configuration. Under the `fair` protocol a model is chosen by its best validation metric among the tries
 that fit a budget, seed by seed, and scored by that run's test metric at that epoch. Under `published`, which has no
@@ -7,25 +7,35 @@ validation part, choice and score are both the last epoch's test metric, as the 
 A *gain* is KAN over MLP and positive where KAN is better: percentage points of accuracy, or log10 of the ratio of errors.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy
 import pandas
 from scipy.stats import ttest_1samp
 
 from kanbefair.errors import InputError
-from kanbefair.report import outcomes
+from kanbefair.report import decision, outcomes
 from kanbefair.training.outcome import AT_CHANCE, DIVERGED, FAILED
 
 PAIR = ("KAN", "MLP")
 """A gain is that of the first over the second."""
 BUDGETS = ("parameters", "flops")
+TEXT_BUDGETS = ("live_parameters", "flops")
+"""Of texts: their embedding is trained, too, and holds most values of a network. It costs no FLOPs, as it is looked up."""
 BUDGET_POINTS = 25
 CONFIDENCE = 0.95
-TIE = 1e-4
+NARROW = 0.90
+"""Of the interval that says whether two models are equivalent."""
+LOSS_WEIGHT = 1e-4
 """Points of accuracy, at most, by which the loss tells equal accuracies apart."""
 DATASETS_TO_GENERALISE = 5
 """From so many datasets on, the interval is over datasets (seeds averaged); below, over seeds (datasets averaged)."""
+
+
+def budgets_of(domain: str) -> tuple[str, ...]:
+    """The budgets, columns of a table of runs, at which a domain's networks are compared."""
+    return TEXT_BUDGETS if domain == "text" else BUDGETS
 
 
 def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -40,7 +50,7 @@ def scored(runs: pandas.DataFrame) -> pandas.DataFrame:
     choice = runs["valid_metric_selected"]
     if "valid_loss_selected" in runs:
         loss = runs["valid_loss_selected"].where(runs["metric"] == "accuracy")
-        choice = choice - (TIE * loss / (1 + loss)).fillna(0)
+        choice = choice - (LOSS_WEIGHT * loss / (1 + loss)).fillna(0)
     return runs.assign(choice=choice, score=runs["test_metric_selected"])
 
 
@@ -76,15 +86,17 @@ def common_budgets(steps: pandas.DataFrame, models: tuple[str, str] = PAIR) -> n
     if any(budget.empty for budget in own):
         return numpy.full(BUDGET_POINTS, numpy.nan)
     low, high = max(budget.min() for budget in own), min(budget.max() for budget in own)
-    return numpy.geomspace(low, max(low, high), BUDGET_POINTS)
+    high = max(low, high)
+    # one size is met exactly: logarithms round
+    return numpy.clip(numpy.geomspace(low, high, BUDGET_POINTS), low, high)
 
 
 def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = PAIR) -> pandas.DataFrame:
     """Mean gain of the first model over the second across the common budgets, per dataset and seed.
 
-    Returns rows (dataset, seed, metric, low, high, gain), `low` and `high` being the ends of the common budgets, and for each
-    model `at_chance_<model>`, the share of these budgets at which its chosen run is at chance. It is NaN where none has a
-    score, as the gain is where one of the models has none.
+    Returns rows (dataset, seed, metric, low, high, gain, top), `low` and `high` being the ends of the common budgets and `top`
+    the gain at the highest of them, and for each model `at_chance_<model>`, the share of these budgets at which its chosen run
+    is at chance. It is NaN where none has a score, as the gain is where one of the models has none.
     """
     all_steps = envelope(runs, budget)
     rows = []
@@ -98,14 +110,14 @@ def gains(runs: pandas.DataFrame, budget: str, models: tuple[str, str] = PAIR) -
             first, second = (at(line, budgets) for line in lines)
             gain = first - second if metric == "accuracy" else numpy.log10(second / first)
             chance = (pandas.Series(at(line, budgets, "at_chance")).mean() for line in lines)
-            rows.append((dataset, seed, metric, budgets[0], budgets[-1], pandas.Series(gain).mean(), *chance))
+            rows.append((dataset, seed, metric, budgets[0], budgets[-1], pandas.Series(gain).mean(), gain[-1], *chance))
     chances = [f"at_chance_{model}" for model in models]
-    return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain", *chances])
+    return pandas.DataFrame(rows, columns=["dataset", "seed", "metric", "low", "high", "gain", "top", *chances])
 
 
-def interval(values: numpy.ndarray) -> tuple[float, float, float]:
-    """Mean of independent values and its 95 % confidence interval (Student's t); the ends are infinite for one value. Of none
-    there is no mean (NaN)."""
+def interval(values: numpy.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Mean of independent values and its confidence interval (Student's t); the ends are infinite for one value. Of none
+    there is no mean (NaN). Equal values have an interval without width; it decides nothing (`decision.label`)."""
     values = numpy.asarray(values, dtype=float)
     if len(values) == 0:
         return numpy.nan, -numpy.inf, numpy.inf
@@ -114,47 +126,74 @@ def interval(values: numpy.ndarray) -> tuple[float, float, float]:
         return mean, -numpy.inf, numpy.inf
     if numpy.ptp(values) == 0:
         return mean, mean, mean
-    ends = ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
+    ends = ttest_1samp(values, 0).confidence_interval(confidence)
     return mean, float(ends.low), float(ends.high)
 
 
 def verdict(
-    runs: pandas.DataFrame, domain: str, unit: str | None = None, budgets: tuple[str, ...] = BUDGETS
+    runs: pandas.DataFrame,
+    domain: str,
+    unit: str | None = None,
+    budgets: Sequence[str] | None = None,
+    test_rows: float = math.inf,
 ) -> pandas.DataFrame:
-    """One row per budget (a column of `runs`): the gain of KAN over MLP with its interval, and who is ahead: the model on whose
-    side the whole interval lies, else "tie". The interval is over `unit`, "dataset" or "seed" (None: see
-    `DATASETS_TO_GENERALISE`). `names` are the datasets, with spaces between.
+    """One row per budget: the gain of KAN over MLP with its 95 % interval, and its label (`decision.label`): KAN, MLP,
+    equivalent or undecided.
 
-    For each model there are its runs that diverged, are at chance and failed, the datasets on which all that are compared are
-    at chance, and those on which none has a score. Raises `InputError` if one of the models has no runs."""
+    Args:
+        runs: of one domain.
+        domain: its name.
+        unit: what the interval is over, "dataset" or "seed"; None: see `DATASETS_TO_GENERALISE`. A label over seeds is one on
+            these datasets, not on the domain.
+        budgets: columns of `runs`; None: those of the domain (`budgets_of`).
+        test_rows: the fewest test rows of the datasets, infinite if not known: one row is the least margin.
+
+    `names` are the datasets, with spaces between, and `gains` their mean gains in this order. `top` is the gain at the highest
+    common budget of each dataset, with its own interval. For each model there are its tries, those of them `within` the common
+    budgets or below, its runs that diverged, are at chance and failed, the datasets on which all that are compared are at
+    chance, and those on which none has a score. Raises `InputError` if one of the models has no runs.
+    """
     for model in PAIR:
         if not (runs["model"] == model).any():
             raise InputError(
                 f"the runs of the domain '{domain}' have none of {model}; a verdict compares KAN with MLP: train both"
             )
     rows = []
-    for budget in budgets:
+    for budget in budgets or budgets_of(domain):
         table = gains(runs, budget)
+        metric = table["metric"].iloc[0]
         over = unit or ("dataset" if table["dataset"].nunique() >= DATASETS_TO_GENERALISE else "seed")
         units = table.groupby(over)["gain"].mean().dropna()
         gain, low, high = interval(units)
-        winner = "KAN" if low > 0 else "MLP" if high < 0 else "tie"
+        _, *narrow = interval(units, NARROW)
+        margin = decision.margin(metric, test_rows)
+        top, top_low, top_high = interval(table.groupby(over)["top"].mean().dropna())
+        within = runs[runs[budget] <= runs["dataset"].map(table.groupby("dataset")["high"].first())]
         rows.append(
             {
                 "domain": domain,
-                "metric": table["metric"].iloc[0],
+                "metric": metric,
                 "budget": budget,
                 "gain": gain,
                 "low": low,
                 "high": high,
-                "winner": winner,
+                "narrow_low": narrow[0],
+                "narrow_high": narrow[1],
+                "margin": margin,
+                "label": decision.label(*PAIR, gain, (low, high), tuple(narrow), margin),
                 "interval_over": over,
                 "units": len(units),
+                "top": top,
+                "top_low": top_low,
+                "top_high": top_high,
                 "names": " ".join(table["dataset"].unique()),
+                "gains": " ".join(f"{own:.4g}" for own in table.groupby("dataset", sort=False)["gain"].mean()),
                 "datasets": table["dataset"].nunique(),
                 "seeds": table["seed"].nunique(),
                 "tries_KAN": _tries(runs, "KAN"),
                 "tries_MLP": _tries(runs, "MLP"),
+                "within_KAN": _tries(within, "KAN"),
+                "within_MLP": _tries(within, "MLP"),
                 "budget_low": table["low"].min(),
                 "budget_high": table["high"].max(),
             }
@@ -187,24 +226,24 @@ def _tries(runs: pandas.DataFrame, model: str) -> int:
     return round(len(own) / max(1, len(own[["dataset", "seed"]].drop_duplicates())))
 
 
-def matched(runs: pandas.DataFrame, points: int = 4) -> pandas.DataFrame:
+def matched(runs: pandas.DataFrame, points: int = 4, budgets: Sequence[str] = BUDGETS) -> pandas.DataFrame:
     """The best of each model at a few matched budgets: per dataset, budget kind and budget the mean score over seeds with
     its interval, and the gain of KAN over MLP with its interval. `no_score_<model>` and `at_chance_<model>` are the seeds of
     which the model has no score there, so that there is no mean, and of which its chosen run is at chance."""
     rows = []
-    for budget in BUDGETS:
-        steps = envelope(runs, budget)
+    for kind in budgets:
+        steps = envelope(runs, kind)
         for dataset, group in runs.groupby("dataset"):
-            ends = common_budgets(group.rename(columns={budget: "budget"})[["model", "budget"]])
-            budgets = numpy.clip(numpy.geomspace(ends[0], ends[-1], points), ends[0], ends[-1])
+            ends = common_budgets(group.rename(columns={kind: "budget"})[["model", "budget"]])
+            at_budgets = numpy.clip(numpy.geomspace(ends[0], ends[-1], points), ends[0], ends[-1])
             metric = group["metric"].iloc[0]
             own = steps[steps["dataset"] == dataset]
             seeds = sorted(set(group["seed"]))
             lines = {model: [own[(own["model"] == model) & (own["seed"] == seed)] for seed in seeds] for model in PAIR}
-            scores = {model: numpy.array([at(line, budgets) for line in lines[model]]) for model in PAIR}
-            chances = {model: numpy.array([at(line, budgets, "at_chance") for line in lines[model]]) for model in PAIR}
-            for i, value in enumerate(budgets):
-                row = {"dataset": dataset, "metric": metric, "budget": budget, "at": value}
+            scores = {model: numpy.array([at(line, at_budgets) for line in lines[model]]) for model in PAIR}
+            chances = {model: numpy.array([at(line, at_budgets, "at_chance") for line in lines[model]]) for model in PAIR}
+            for i, value in enumerate(at_budgets):
+                row = {"dataset": dataset, "metric": metric, "budget": kind, "at": value}
                 for model, score in scores.items():
                     row[model], row[f"{model}_low"], row[f"{model}_high"] = interval(score[:, i])
                 first, second = scores["KAN"][:, i], scores["MLP"][:, i]

@@ -25,11 +25,11 @@ from kanbefair.report.tables import Outputs
 
 PALETTE = seaborn.color_palette("colorblind")
 NEUTRAL = "0.4"
-"""The colour of a tie."""
+"""The colour of a comparison in which none is ahead."""
 LABELS = {
-    "parameters": "parameters",
-    "flops": "FLOPs per input",
-    "live_parameters": "trainable values with embedding",
+    "parameters": "parameters (paper)",
+    "flops": "FLOPs per input (paper)",
+    "live_parameters": "parameters, with embedding",
     "flops_shared": "FLOPs, bases shared",
     "flops_local": "FLOPs, non-zero bases only",
     "stack_seconds": "seconds of a run, in a stack",

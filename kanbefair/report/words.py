@@ -6,12 +6,16 @@ import pandas
 from IPython.display import Markdown
 
 from kanbefair.report import outcomes
+from kanbefair.report.decision import EQUIVALENT, UNDECIDED
 from kanbefair.report.statistics import DATASETS_TO_GENERALISE, PAIR
 from kanbefair.training.outcome import AT_CHANCE, DIVERGED, FAILED
 
 EQUAL = {
     "parameters": "equal parameters",
-    "flops": "equal FLOPs",
+    "live_parameters": "equal parameters (embedding counted)",
+    "flops": "equal FLOPs (paper's formula)",
+    "flops_shared": "equal FLOPs (bases shared)",
+    "flops_local": "equal FLOPs (non-zero bases only)",
     "stack_seconds": "equal time in a stack",
     "alone_seconds": "equal time alone",
 }
@@ -24,6 +28,8 @@ KINDS = {
     "audio": "audio sets",
 }
 """What the datasets of a domain are called where there are too many to name."""
+LOOKUP = ", the embedding's lookup free,"
+"""What is said of the FLOPs of texts."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 AGAIN = (
     "{domain}, the paper's own datasets trained again by its protocol (last epoch, no validation part, chosen and scored on "
@@ -35,8 +41,9 @@ AGAIN = (
 def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) -> Markdown:
     """Verdicts in words: a list with a line per row of a table of `statistics.verdict`.
 
-    A line names the datasets, the range of budgets, who is ahead by how much, what the interval is over, and the tries of
-    KAN and of MLP. Where the table has "tie", the line says that no difference is shown; where there is no interval, that
+    A line names the datasets, the range of budgets, the label with the mean gain, what the interval is over, the gain on each
+    dataset or on how many KAN is ahead, the gain at the top of the range, and the tries of KAN and of MLP. A line with an
+    interval over seeds begins with the datasets and not with the domain: it speaks of them alone. Where there is no interval,
     there is no verdict. Behind it stands what happened to the runs, where that matters (`happened`).
 
     Args:
@@ -54,16 +61,48 @@ def sentences(verdict: pandas.DataFrame, again: pandas.DataFrame | None = None) 
 
 
 def _line(row: dict[str, object]) -> str:
-    what = f"{row['domain']} ({datasets_in_words(row)}), {_budgets(row)}"
+    seeds = row["interval_over"] == "seed"
+    named = datasets_in_words(row)
+    what = f"{named} ({row['domain']})" if seeds else f"{row['domain']} ({named})"
+    what += f", {budgets_in_words(row)}"
     over = f"{row['units']} {row['interval_over']}{'' if row['units'] == 1 else 's'}"
-    tries = " ".join([f"{row['tries_KAN']} and {row['tries_MLP']} tries.", *happened(row)])
+    within = f"{row['within_KAN']} and {row['within_MLP']} of them within the range"
+    tries = " ".join([f"{row['tries_KAN']} and {row['tries_MLP']} tries, {within}.", *happened(row)])
     if math.isnan(row["gain"]):
         return f"{what}: **no verdict**, there is nothing to compare; {tries}"
     if row["units"] < 2 or not math.isfinite(row["high"] - row["low"]):
         return f"{what}: **no verdict**, {_gain(row)}; no interval from {over}; {tries}"
-    if row["interval_over"] == "seed":
-        over += ", which says nothing of other datasets"
-    return f"{what}: {_decision(row)}; 95 % interval over {over}; {tries}"
+    if seeds:
+        over += ", of these datasets only"
+    said = [_decision(row), f"95 % interval over {over}", *_each(row), *_top(row), tries]
+    return f"{what}: {'; '.join(said)}"
+
+
+def _each(row: dict[str, object]) -> list[str]:
+    """The gain on each of a few datasets, or on how many KAN is ahead."""
+    names, gains = row["names"].split(), [float(gain) for gain in str(row["gains"]).split()]
+    if len(names) == 1:
+        return []
+    if len(names) < DATASETS_TO_GENERALISE:
+        return [f"on {name} {_short(gain, row['metric'])}" for name, gain in zip(names, gains, strict=True)]
+    return [f"KAN better on {sum(gain > 0 for gain in gains)} of {len(gains)}"]
+
+
+def _top(row: dict[str, object]) -> list[str]:
+    """The gain at the top of the range, where there is a range."""
+    if row["budget_low"] == row["budget_high"] or math.isnan(row["top"]):
+        return []
+    low, high = (short_gain(row[end], row["metric"]) for end in ("top_low", "top_high"))
+    return [f"at the top of the range {_short(row['top'], row['metric'])} [{low}, {high}]"]
+
+
+def _short(gain: float, metric: str) -> str:
+    return f"MLP's error {short_gain(gain, metric)} KAN's" if metric == "mae" else f"KAN − MLP {short_gain(gain, metric)}"
+
+
+def short_gain(gain: float, metric: str) -> str:
+    """A gain of KAN over MLP: points with their sign, or how many times the MLP's error is KAN's."""
+    return f"{_times(gain)}×" if metric == "mae" else f"{gain:+.2f}"
 
 
 def happened(row: dict[str, object]) -> list[str]:
@@ -108,27 +147,34 @@ def datasets_in_words(row: dict[str, object]) -> str:
     return f"{number} {KINDS.get(row['domain'], 'datasets')}"
 
 
-def _budgets(row: dict[str, object]) -> str:
+def budgets_in_words(row: dict[str, object]) -> str:
     """The kind of budget and the range that was compared; times are in seconds."""
     form = "{:.2g} s" if row["budget"].endswith("_seconds") else "{:,.0f}"
+    kind = EQUAL[row["budget"]] + (LOOKUP if row["domain"] == "text" and row["budget"].startswith("flops") else "")
     if math.isnan(row["budget_low"]):
-        return EQUAL[row["budget"]]
+        return kind
     low = form.format(row["budget_low"])
     high = form.format(row["budget_high"])
-    return EQUAL[row["budget"]] + (f" of {low}" if low == high else f" from {low} to {high}")
+    return kind + (f" of {low}" if low == high else f" from {low} to {high}")
 
 
 def _decision(row: dict[str, object]) -> str:
-    """Who is ahead by how much, with the interval seen from the winner's side."""
-    winner = row["winner"]
-    if winner == "tie":
-        return f"**no difference shown**, {_gain(row)} {_interval(row, '+.2f')}"
-    if winner == "MLP":
+    """The label with the mean gain and its interval, those of a model that is ahead seen from its side."""
+    label = row["label"]
+    if label == EQUIVALENT:
+        return f"**equivalent** within {_margin(row)}, {_gain(row)} {_interval(row, '+.2f')}"
+    if label == UNDECIDED:
+        return f"**undecided**, {_gain(row)} {_interval(row, '+.2f')}, margin {_margin(row)}"
+    if label == "MLP":
         row = row | {"gain": -row["gain"], "low": -row["high"], "high": -row["low"]}
     if row["metric"] == "mae":
-        loser = {"KAN": "MLP", "MLP": "KAN"}[winner]
-        return f"**{winner}** ahead, {loser}'s error is {_times(row['gain'])} times {winner}'s {_interval(row)}"
-    return f"**{winner}** ahead by {row['gain']:.2f} points {_interval(row)}"
+        other = {"KAN": "MLP", "MLP": "KAN"}[label]
+        return f"**{label}** ahead, {other}'s error is {_times(row['gain'])} times {label}'s {_interval(row)}"
+    return f"**{label}** ahead by {row['gain']:.2f} points {_interval(row)}"
+
+
+def _margin(row: dict[str, object]) -> str:
+    return f"{_times(row['margin'])} times" if row["metric"] == "mae" else f"{row['margin']:.3g} points"
 
 
 def _gain(row: dict[str, object]) -> str:

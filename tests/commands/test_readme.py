@@ -127,6 +127,6 @@ def test_the_python_blocks_run_one_after_the_other(own_registries, tmp_path, mon
     for number, code in enumerate(PYTHON):
         exec(compile(code, f"README.md, Python block {number}", "exec"), variables)
     shown = capsys.readouterr().out
-    assert "tabular (Disc), equal parameters from " in shown
+    assert "Disc (tabular), equal parameters from " in shown
     assert "torch.Size([5, 10]) 225150 10198740" in shown
     assert len(PYTHON) == 5

@@ -115,6 +115,11 @@ def test_interval_is_students():
     mean, low, high = statistics.interval([1.0, 2.0, 4.0])
     half = student.ppf(0.975, 2) * numpy.std([1, 2, 4], ddof=1) / math.sqrt(3)
     assert (mean, low, high) == (pytest.approx(7 / 3), pytest.approx(7 / 3 - half), pytest.approx(7 / 3 + half))
+    narrow = student.ppf(0.95, 2) * numpy.std([1, 2, 4], ddof=1) / math.sqrt(3)
+    assert statistics.interval([1.0, 2.0, 4.0], statistics.NARROW)[1:] == (
+        pytest.approx(7 / 3 - narrow),
+        pytest.approx(7 / 3 + narrow),
+    )
     assert statistics.interval([3.0]) == (3.0, -INFINITE, INFINITE)
     assert statistics.interval([3.0, 3.0, 3.0]) == (3.0, 3.0, 3.0)
 
@@ -136,20 +141,47 @@ def even(difference, datasets="A", seeds=(1, 2, 3), spread=1.0):
     ]
 
 
-@pytest.mark.parametrize(("difference", "winner"), [(10, "KAN"), (-10, "MLP"), (0, "tie"), (1, "tie")])
-def test_verdict_goes_by_the_side_the_interval_lies_on(difference, winner):
+@pytest.mark.parametrize(("difference", "label"), [(10, "KAN"), (-10, "MLP"), (0, "undecided"), (1, "undecided")])
+def test_verdict_goes_by_the_side_the_interval_lies_on(difference, label):
     table = statistics.verdict(runs_of(even(difference)), "tabular")
     assert table["budget"].tolist() == ["parameters", "flops"]
     half = student.ppf(0.975, 2) / math.sqrt(3)
     for row in table.itertuples():
-        assert (row.domain, row.winner, row.interval_over, row.units) == ("tabular", winner, "seed", 3)
+        assert (row.domain, row.label, row.interval_over, row.units) == ("tabular", label, "seed", 3)
         assert (row.gain, row.low, row.high) == tuple(pytest.approx(difference + d) for d in (0, -half, half))
         assert (row.seeds, row.datasets, row.tries_KAN, row.tries_MLP) == (3, 1, 2, 2)
-        assert row.names == "A"
+        assert (row.names, float(row.gains), row.margin) == ("A", difference, 0.5)
+        narrow = student.ppf(0.95, 2) / math.sqrt(3)
+        assert (row.narrow_low, row.narrow_high) == (pytest.approx(difference - narrow), pytest.approx(difference + narrow))
 
 
-def test_one_seed_is_no_verdict():
-    assert statistics.verdict(runs_of(even(30, seeds=(1,))), "tabular")["winner"].tolist() == ["tie", "tie"]
+@pytest.mark.parametrize("rows", [even(30, seeds=(1,)), even(30, spread=0.0)])
+def test_one_seed_or_equal_seeds_decide_nothing(rows):
+    assert statistics.verdict(runs_of(rows), "tabular")["label"].tolist() == ["undecided", "undecided"]
+
+
+def test_one_test_row_is_the_least_margin():
+    table = statistics.verdict(runs_of(even(2, spread=0.1)), "tabular", test_rows=36)
+    assert table["margin"].tolist() == [pytest.approx(100 / 36)] * 2 and table["label"].tolist() == ["equivalent"] * 2
+    assert statistics.verdict(runs_of(even(2, spread=0.1)), "tabular", test_rows=1000)["label"].tolist() == ["KAN"] * 2
+
+
+def test_texts_are_compared_with_their_embedding_counted():
+    table = runs_of(even(10)).assign(live_parameters=lambda own: own["parameters"] + 5000)
+    found = statistics.verdict(table, "text")
+    assert found[["budget", "budget_low"]].to_numpy().tolist() == [["live_parameters", 5010], ["flops", 100]]
+    assert statistics.matched(table, 1, statistics.TEXT_BUDGETS)["at"].tolist() == [5010, 100]
+
+
+def test_gains_stand_beside_the_mean_for_each_dataset_and_for_the_top_of_the_range():
+    # B's largest networks are on a par, and hold the last of its budgets alone
+    rows = [*even(10), *even(-4, datasets="B")]
+    rows += [("B", model, seed, 100, 60.0, 60.0) for model in ("KAN", "MLP") for seed in (1, 2, 3)]
+    row = statistics.verdict(runs_of(rows), "tabular").iloc[0]
+    first, second = map(float, row["gains"].split())
+    assert first == 10 and second == pytest.approx(-4 * (statistics.BUDGET_POINTS - 1) / statistics.BUDGET_POINTS, rel=1e-3)
+    assert row["gain"] == pytest.approx((first + second) / 2, rel=1e-3) and row["top"] == pytest.approx(5.0)
+    assert row["top_high"] - row["top"] == pytest.approx(student.ppf(0.975, 2) * 0.5 / math.sqrt(3))
 
 
 def test_with_many_datasets_the_interval_is_over_them():
@@ -169,7 +201,7 @@ def test_an_error_verdict_is_in_powers_of_ten():
         for size in (10, 100)
     ]
     row = statistics.verdict(runs_of(rows, metric="mae"), "symbolic").iloc[0]
-    assert row["winner"] == "KAN"
+    assert row["label"] == "KAN"
     assert row["gain"] == pytest.approx(numpy.log10([11, 12, 13]).mean())
 
 
@@ -280,7 +312,8 @@ def test_a_size_that_is_not_compared_does_not_count_as_learned():
 def test_where_no_run_has_a_score_there_is_no_number(metric):
     table = without_scores(troubled(metric))
     for row in statistics.verdict(table, "audio").itertuples():
-        assert (row.winner, row.units, row.names, row.no_score_KAN, row.no_score_MLP) == ("tie", 0, "A B C", "A B C", "A B C")
+        said = (row.label, row.units, row.names, row.no_score_KAN, row.no_score_MLP)
+        assert said == ("undecided", 0, "A B C", "A B C", "A B C")
         assert math.isnan(row.gain) and (row.failed_KAN, row.failed_MLP) == (27, 27)
     assert statistics.matched(table)[["KAN", "MLP", "gain"]].isna().all(axis=None)
     best = statistics.best(table)
@@ -325,4 +358,5 @@ def test_budgets_of_one_size_are_that_size():
     # 417090 is not met when one goes there by logarithms
     rows = [("A", model, 1, 417090, 50.0, score) for model, score in (("KAN", 60.0), ("MLP", 50.0))]
     table = statistics.matched(runs_of(rows))
+    assert statistics.gains(runs_of(rows), "parameters")["gain"].tolist() == [10.0]
     assert table["gain"].tolist() == [10.0] * 8 and not table[["no_score_KAN", "no_score_MLP"]].any(axis=None)

@@ -80,10 +80,10 @@ def apart(difference, datasets, metric, spread=1.0, along=0.0):
 
 
 @BOTH
-@pytest.mark.parametrize(("difference", "winner"), [(9, "KAN"), (-9, "MLP"), (1, "tie"), (-1, "tie")])
-def test_the_winner_is_the_model_on_whose_side_the_interval_lies(difference, winner, metric):
+@pytest.mark.parametrize(("difference", "label"), [(9, "KAN"), (-9, "MLP"), (1, "undecided"), (-1, "undecided")])
+def test_the_label_is_the_model_on_whose_side_the_interval_lies(difference, label, metric):
     for row in statistics.verdict(apart(difference, "A", metric), "any").itertuples():
-        assert (row.winner, row.metric, row.interval_over, row.tries_KAN) == (winner, metric, "seed", 4)
+        assert (row.label, row.metric, row.interval_over, row.tries_KAN) == (label, metric, "seed", 4)
         assert (row.gain, row.low, row.high) == tuple(pytest.approx(difference + d) for d in (0, -HALF, HALF))
 
 
@@ -107,11 +107,11 @@ def test_the_unit_of_the_interval_can_be_given(metric):
 
 
 @BOTH
-@pytest.mark.parametrize(("first", "winner"), [(18, "KAN"), (-2, "MLP"), (4, "tie"), (12, "tie")])
-def test_over_datasets_the_winner_must_win_on_most(first, winner, metric):
+@pytest.mark.parametrize(("first", "label"), [(18, "KAN"), (-2, "MLP"), (4, "undecided"), (12, "undecided")])
+def test_over_datasets_the_label_names_who_is_better_on_most(first, label, metric):
     # the gain falls by 4 from dataset to dataset: half the interval is 2.7764 · √40 ∕ √5 = 7.853
     table = statistics.verdict(apart(first, "ABCDE", metric, along=-4.0), "any")
-    assert table["winner"].tolist() == [winner, winner]
+    assert table["label"].tolist() == [label, label]
     assert table["low"].tolist() == [pytest.approx(first - 8 - 7.853, abs=1e-3)] * 2
 
 

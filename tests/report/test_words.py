@@ -13,14 +13,21 @@ TABULAR = {
     "gain": -1.894,
     "low": -3.06,
     "high": -0.71,
-    "winner": "MLP",
+    "label": "MLP",
     "interval_over": "seed",
+    "margin": 0.5,
     "units": 5,
+    "top": 0.25,
+    "top_low": -0.5,
+    "top_high": 1.0,
     "names": "BreastCancer WineRecognition",
+    "gains": "0.6 -4.388",
     "datasets": 2,
     "seeds": 5,
     "tries_KAN": 12,
     "tries_MLP": 24,
+    "within_KAN": 12,
+    "within_MLP": 8,
     "budget_low": 131.6,
     "budget_high": 3430.2,
 }
@@ -31,15 +38,21 @@ SYMBOLIC = TABULAR | {
     "gain": math.log10(5),
     "low": math.log10(2),
     "high": math.log10(12.4),
-    "winner": "KAN",
+    "label": "KAN",
     "interval_over": "dataset",
     "units": 10,
+    "margin": math.log10(1.1),
+    "top": math.log10(2),
+    "top_low": math.log10(0.5),
+    "top_high": math.log10(8),
     "names": " ".join("abcdefghij"),
+    "gains": "0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 -0.1 -0.2",
 }
-KAN_AHEAD = {"gain": 1.894, "low": 0.71, "high": 3.06, "winner": "KAN"}
-MLP_LOWER = {"gain": -math.log10(5), "low": -math.log10(12.4), "high": -math.log10(2), "winner": "MLP"}
-TIE = {"low": -0.5, "high": 1.0, "gain": 0.25, "winner": "tie"}
-ALONE = {"units": 1, "low": -math.inf, "high": math.inf, "winner": "tie"}
+KAN_AHEAD = {"gain": 1.894, "low": 0.71, "high": 3.06, "label": "KAN"}
+MLP_LOWER = {"gain": -math.log10(5), "low": -math.log10(12.4), "high": -math.log10(2), "label": "MLP"}
+UNDECIDED = {"low": -0.5, "high": 1.0, "gain": 0.25, "label": "undecided"}
+EQUIVALENT = {"low": -0.02, "high": 0.03, "gain": 0.01, "label": "equivalent"}
+ALONE = {"units": 1, "low": -math.inf, "high": math.inf, "label": "undecided"}
 
 
 def line(row):
@@ -49,12 +62,16 @@ def line(row):
 
 def test_a_line_names_datasets_budgets_gain_interval_and_tries():
     assert line(TABULAR) == (
-        "- tabular (BreastCancer, WineRecognition), equal parameters from 132 to 3,430: **MLP** ahead by 1.89 points "
-        "[0.71, 3.06]; 95 % interval over 5 seeds, which says nothing of other datasets; 12 and 24 tries."
+        "- BreastCancer, WineRecognition (tabular), equal parameters from 132 to 3,430: **MLP** ahead by 1.89 points "
+        "[0.71, 3.06]; 95 % interval over 5 seeds, of these datasets only; on BreastCancer KAN − MLP +0.60; on WineRecognition "
+        "KAN − MLP -4.39; at the top of the range KAN − MLP +0.25 [-0.50, +1.00]; 12 and 24 tries, "
+        "12 and 8 of them within the range."
     )
     assert line(SYMBOLIC) == (
-        "- symbolic (ten functions), equal FLOPs from 132 to 3,430: **KAN** ahead, MLP's error is 5 times KAN's [2, 12]; "
-        "95 % interval over 10 datasets; 12 and 24 tries."
+        "- symbolic (ten functions), equal FLOPs (paper's formula) from 132 to 3,430: **KAN** ahead, "
+        "MLP's error is 5 times KAN's [2, 12]; "
+        "95 % interval over 10 datasets; KAN better on 8 of 10; at the top of the range MLP's error 2× KAN's [0.5×, 8×]; "
+        "12 and 24 tries, 12 and 8 of them within the range."
     )
 
 
@@ -63,8 +80,16 @@ def test_a_line_names_datasets_budgets_gain_interval_and_tries():
     [
         (TABULAR | KAN_AHEAD, "**KAN** ahead by 1.89 points [0.71, 3.06]; 95 %"),
         (SYMBOLIC | MLP_LOWER, "**MLP** ahead, KAN's error is 5 times MLP's [2, 12]; 95 %"),
-        (TABULAR | TIE, "**no difference shown**, KAN's accuracy minus MLP's is +0.25 points [-0.50, +1.00]; 95 %"),
-        (SYMBOLIC | TIE, "**no difference shown**, MLP's error is 1.8 times KAN's [0.32, 10]; 95 %"),
+        (
+            TABULAR | UNDECIDED,
+            "**undecided**, KAN's accuracy minus MLP's is +0.25 points [-0.50, +1.00], margin 0.5 points; 95 %",
+        ),
+        (SYMBOLIC | UNDECIDED, "**undecided**, MLP's error is 1.8 times KAN's [0.32, 10], margin 1.1 times; 95 %"),
+        (
+            TABULAR | EQUIVALENT,
+            "**equivalent** within 0.5 points, KAN's accuracy minus MLP's is +0.01 points [-0.02, +0.03]; 95 %",
+        ),
+        (SYMBOLIC | EQUIVALENT, "**equivalent** within 1.1 times, MLP's error is 1 times KAN's [0.95, 1.1]; 95 %"),
     ],
 )
 def test_who_is_ahead_has_the_higher_accuracy_or_the_lower_error(row, said):
@@ -80,18 +105,33 @@ def test_without_an_interval_there_is_no_verdict(change):
     assert f"{said}{unit}".replace("seed", "dataset") in line(SYMBOLIC | change)
 
 
-def test_only_an_interval_over_seeds_is_said_to_be_of_these_datasets():
-    assert "which says nothing of other datasets" not in line(TABULAR | {"interval_over": "dataset"})
-    assert "5 seeds, which says nothing of other datasets" in line(SYMBOLIC | {"interval_over": "seed", "units": 5})
+def test_only_an_interval_over_seeds_is_said_to_be_of_these_datasets_and_names_them_before_the_domain():
+    over_datasets = line(TABULAR | {"interval_over": "dataset"})
+    assert "of these datasets only" not in over_datasets
+    assert over_datasets.startswith("- tabular (BreastCancer, WineRecognition), ")
+    over_seeds = line(SYMBOLIC | {"interval_over": "seed", "units": 5})
+    assert "5 seeds, of these datasets only" in over_seeds and over_seeds.startswith("- ten functions (symbolic), ")
+
+
+def test_one_dataset_has_no_gains_beside_its_own_and_one_budget_no_top():
+    said = line(TABULAR | {"names": "A", "gains": 1.5, "budget_high": 131.6})
+    assert said.endswith("of these datasets only; 12 and 24 tries, 12 and 8 of them within the range.")
+
+
+def test_of_texts_it_is_said_what_counts_the_embedding():
+    text = TABULAR | {"domain": "text", "names": "A", "gains": "1"}
+    assert ", equal parameters (embedding counted) from 132 to" in line(text | {"budget": "live_parameters"})
+    assert ", equal FLOPs (paper's formula), the embedding's lookup free, from 132 to" in line(text | {"budget": "flops"})
+    assert ", equal FLOPs (paper's formula) from 132 to" in line(TABULAR | {"budget": "flops"})
 
 
 @pytest.mark.parametrize(
     ("row", "datasets"),
     [
-        (TABULAR | {"names": "A B C D"}, "(A, B, C, D)"),
-        (TABULAR | {"names": "A B C D E"}, "(five tables)"),
+        (TABULAR | {"names": "A B C D", "gains": "1 2 3 4"}, "A, B, C, D (tabular)"),
+        (TABULAR | {"names": "A B C D E"}, "five tables (tabular)"),
         (SYMBOLIC | {"names": " ".join("abcdefghijk")}, "(11 functions)"),
-        (TABULAR | {"domain": "own", "names": "A B C D E"}, "(five datasets)"),
+        (TABULAR | {"domain": "own", "names": "A B C D E"}, "five datasets (own)"),
     ],
 )
 def test_a_few_datasets_are_named_and_many_counted(row, datasets):
@@ -111,15 +151,17 @@ def test_ranges_have_their_unit_and_one_budget_is_no_range(change, range_):
 
 
 def test_what_re_runs_say_stands_below_the_lines_of_their_domain():
-    again = pandas.DataFrame([TABULAR | TIE | {"tries_KAN": 388}, SYMBOLIC | {"domain": "vision"}])
+    again = pandas.DataFrame(
+        [TABULAR | UNDECIDED | {"tries_KAN": 388, "interval_over": "dataset"}, SYMBOLIC | {"domain": "vision"}]
+    )
     lines = sentences(pandas.DataFrame([TABULAR, SYMBOLIC]), again).data.splitlines()
     assert [text.split("(")[0] for text in lines] == [
-        "- tabular ",
+        "- BreastCancer, WineRecognition ",
         "- tabular, the paper's own datasets trained again by its protocol ",
         "  - tabular ",
         "- symbolic ",
     ]
-    assert "**no difference shown**" in lines[2] and "388 and 24 tries" in lines[2]
+    assert "**undecided**" in lines[2] and "388 and 24 tries" in lines[2]
 
 
 def test_a_verdict_of_runs_has_all_that_a_line_needs():
@@ -132,9 +174,14 @@ def test_a_verdict_of_runs_has_all_that_a_line_needs():
     ]
     runs = pandas.DataFrame(rows, columns=["dataset", "model", "seed", "parameters", "test_metric_last"])
     runs = runs.assign(key="", protocol="published", metric="accuracy", flops=10 * runs["parameters"])
+    runs["live_parameters"] = runs["parameters"] + 1000
     first, second = sentences(statistics.verdict(runs, "text")).data.splitlines()
-    assert first.startswith("- text (A, B), equal parameters from 10 to 100: **KAN** ahead by 11.50 points [")
-    assert second.startswith("- text (A, B), equal FLOPs from 100 to 1,000: **KAN** ahead by 11.50 points [")
+    assert first.startswith(
+        "- A, B (text), equal parameters (embedding counted) from 1,010 to 1,100: **KAN** ahead by 11.50 points ["
+    )
+    assert second.startswith(
+        "- A, B (text), equal FLOPs (paper's formula), the embedding's lookup free, from 100 to 1,000: **KAN** ahead by 11.50"
+    )
 
 
 HAPPENED = (
@@ -149,14 +196,15 @@ def test_behind_who_is_ahead_stands_what_happened_to_the_runs(metric, tmp_path):
     table.to_csv(tmp_path / "verdict.csv", index=False)
     for own in (table, pandas.read_csv(tmp_path / "verdict.csv")):
         for line in sentences(own).data.splitlines():
-            assert line.endswith(f"; 3 and 3 tries.{HAPPENED}")
+            assert line.endswith(f"; 3 and 3 tries, 3 and 3 of them within the range.{HAPPENED}")
         assert words.notes(own) == f"audio:{HAPPENED}".replace("*", "")
 
 
 def test_where_all_failed_a_sentence_says_so():
     first, _ = sentences(statistics.verdict(without_scores(troubled()), "audio")).data.splitlines()
     assert first == (
-        "- audio (A, B, C), equal parameters from 100 to 1,600: **no verdict**, there is nothing to compare; 3 and 3 tries. "
+        "- A, B, C (audio), equal parameters from 100 to 1,600: **no verdict**, there is nothing to compare; "
+        "3 and 3 tries, 3 and 3 of them within the range. "
         "KAN has no score on A, B and C: nothing is compared there. MLP has no score on A, B and C: nothing is compared there. "
         "54 runs failed (KAN 27, MLP 27)."
     )
@@ -170,5 +218,8 @@ def test_of_runs_that_are_all_done_nothing_more_is_said():
 
 
 def test_networks_that_were_never_both_built_have_no_range_of_budgets():
-    nothing = {"gain": math.nan, "budget_low": math.nan, "budget_high": math.nan, "units": 0, "winner": "tie"}
-    assert ", equal parameters: **no verdict**, there is nothing to compare; 12 and 24 tries." in line(TABULAR | nothing)
+    nothing = {"gain": math.nan, "budget_low": math.nan, "budget_high": math.nan, "units": 0, "label": "undecided"}
+    assert (
+        ", equal parameters: **no verdict**, there is nothing to compare; 12 and 24 tries, 12 and 8 of them within the range."
+        in line(TABULAR | nothing)
+    )

@@ -9,7 +9,7 @@ declare(
     "a dataset, a kind of budget and one of four budgets (`statistics.matched`)",
     DATASET,
     METRIC,
-    Column("budget", "what both models have equally much of: parameters or flops"),
+    Column("budget", "what both models have equally much of: parameters, live_parameters or flops"),
     Column("at", "how much of it", "that of `budget`"),
     Column("{KAN,MLP}", "test score of the best choice within the budget, mean over seeds", SCORE),
     Column("{KAN,MLP}_{low,high}", "ends of the 95 % interval of that score over seeds", SCORE),
@@ -20,6 +20,7 @@ declare(
 )
 declare("{symbolic,tabular,vision,text,audio}_verdict", "a kind of budget (`statistics.verdict`)", VERDICT)
 declare("verdict", "a domain and a kind of budget (`statistics.verdict`)", VERDICT)
+declare("verdict_flops", "a domain and a definition of FLOPs (`statistics.verdict`)", VERDICT)
 declare(
     "verdict_bars",
     "a domain, source and model (`statistics.beside_published`)",

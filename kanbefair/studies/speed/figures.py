@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from kanbefair.report import style
+from kanbefair.report.decision import UNDECIDED
 from kanbefair.report.statistics import PAIR
-from kanbefair.report.words import EQUAL, notes
-from kanbefair.studies.domains.figures import gain_axis, gain_dots, winner_color
+from kanbefair.report.words import EQUAL, datasets_in_words, notes
+from kanbefair.studies.domains.figures import gain_axis, gain_dots, label_color, over_entries
 from kanbefair.studies.speed.layers import LINEAR, OURS, PASSES, PLAIN
 
 LAYERS = {
@@ -179,20 +180,22 @@ def grid_cost(table: pandas.DataFrame) -> Figure:
 @style.styled
 def verdict(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
     """Gain of the first of the pair over the second at each equal budget (`statistics.verdict`), a panel per domain, with its
-    95 % interval."""
+    95 % interval; above a panel are its datasets and what the interval is over."""
     first, second = pair
     domains = list(dict.fromkeys(table["domain"]))
     names = list(dict.fromkeys(table["budget"]))
-    size = {"width": 1.2 + 2.6 * len(domains), "height": 0.7 + 0.28 * len(names)}
+    size = {"width": 1.2 + 2.6 * len(domains), "height": 1.1 + 0.28 * len(names)}
     figure, panels = style.new_figure(1, len(domains), **size, sharey=True)
     labels = {"accuracy": f"accuracy of {first} − {second}, points", "mae": f"error of {second} ÷ error of {first}"}
     for axes, domain in zip(panels[0], domains, strict=True):
         own = table[table["domain"] == domain]
         gain_dots(axes, own, own["budget"].map(names.index), "o" * len(own))
         gain_axis(axes, own["metric"].iloc[0], labels)
-        axes.set_title(domain)
+        one = own.iloc[0].to_dict()
+        axes.set_title(f"{domain}: {datasets_in_words(one)},\nover {one['units']} {one['interval_over']}s")
         style.name_rows(axes, [EQUAL[name] for name in names], lines=True)
-    entries = [style.entry(f"{model} ahead", winner_color(model)) for model in pair]
-    style.legend(figure, [*entries, style.entry("no difference shown", winner_color("tie"))], len(entries) + 1)
+    entries = [style.entry(f"{model} ahead", label_color(model)) for model in pair]
+    entries += [style.entry("equivalent or undecided", label_color(UNDECIDED)), *over_entries(table)]
+    style.legend(figure, entries, 3)
     style.note(figure, notes(table))
     return figure

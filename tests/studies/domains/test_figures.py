@@ -61,7 +61,19 @@ def test_every_run_is_a_point_and_every_model_has_a_line(metric):
         assert axes.get_yscale() == ("log" if metric == "mae" else "linear")
         assert axes.get_xlabel() == style.LABELS[kind]
     assert shown(figure)[0].get_ylabel() == style.LABELS[metric]
-    assert named(figure) == ["KAN", "MLP"]
+    assert named(figure) == ["KAN", "MLP", "budgets compared"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_axes_hide_no_run_and_the_budgets_that_are_compared_are_shaded(metric):
+    table = runs(metric, datasets=("A",))
+    table.loc[table.index[:2], "test_metric_selected"] = [1.0, 99.9] if metric == "accuracy" else [1e-6, 9.0]
+    for axes in shown(figures.budgets(table)):
+        low, high = axes.get_ylim()
+        assert low < table["test_metric_selected"].min() and table["test_metric_selected"].max() < high
+        (shade,) = axes.patches
+        ends = [100, 1600] if axes.get_xlabel() == style.LABELS["parameters"] else [1000, 16000]
+        assert [shade.get_x(), shade.get_x() + shade.get_width()] == pytest.approx(ends)
 
 
 def test_the_line_is_the_median_envelope():
@@ -88,9 +100,10 @@ def test_a_family_that_nobody_gave_a_look_is_drawn_beside_the_others(monkeypatch
     both = runs(datasets=("A",))
     table = pandas.concat([both, both[both["model"] == "MLP"].assign(model="Sine")])
     figure = figures.budgets(table)
-    assert named(figure) == ["KAN", "MLP", "Sine"]
+    assert named(figure) == ["KAN", "MLP", "Sine", "budgets compared"]
     assert colors(shown(figure)[0]) == {style.look(model).color for model in ("KAN", "MLP", "Sine")}
-    assert named(figures.beside(bars(("Sine", "MLP")))) == ["MLP", "Sine"]
+    beside = shown(figures.beside(bars(("Sine", "MLP"))))[0]
+    assert [label.get_text() for label in beside.get_xticklabels()] == ["MLP", "Sine"]
 
 
 def test_a_model_whose_runs_all_diverged_has_no_line():
@@ -105,13 +118,35 @@ def texts(table):
     return [text.get_text() for axes in figures.verdict(table).axes for text in axes.texts if text.get_text()]
 
 
-def test_the_verdict_figure_says_who_wins_and_by_how_much():
-    table = verdicts("accuracy").assign(winner=["KAN", "tie"], gain=[2.5, 0.1], low=[1.0, -1.0], high=[4.0, 1.0])
-    assert texts(table) == ["KAN 2.5 points ahead", "no difference shown\n(KAN 0.1 points ahead)"]
-    table = verdicts("mae").assign(winner=["MLP", "KAN"], gain=[-1.0, 0.5], low=[-2.0, 0.1], high=[-0.5, 1.0])
-    assert texts(table) == ["MLP error 10× lower", "KAN error 3.2× lower"]
-    table = verdicts("mae").assign(winner="tie", gain=-1.0, low=-math.inf, high=math.inf)
-    assert texts(table) == 2 * ["no verdict (MLP error 10× lower)"]
+def test_the_verdict_figure_says_what_is_decided_over_which_budgets_and_what_holds_at_the_top():
+    table = verdicts("accuracy").assign(label=["KAN", "undecided"], gain=[2.5, 0.1], low=[1.0, -1.0], high=[4.0, 1.0], top=-0.5)
+    assert texts(table) == [
+        "KAN 2.5 points ahead\nfrom 100 to 1,600, at the top -0.50",
+        "undecided (KAN 0.1 points ahead)\nfrom 1,000 to 16,000, at the top -0.50",
+    ]
+    table = verdicts("mae").assign(label=["MLP", "KAN"], gain=[-1.0, 0.5], low=[-2.0, 0.1], high=[-0.5, 1.0], top=1.0)
+    assert texts(table) == [
+        "MLP error 10× lower\nfrom 100 to 1,600, at the top 10×",
+        "KAN error 3.2× lower\nfrom 1,000 to 16,000, at the top 10×",
+    ]
+    table = verdicts("mae").assign(
+        label="undecided", gain=-1.0, low=-math.inf, high=math.inf, budget_low=100.0, budget_high=100.0, top=-1.0
+    )
+    assert texts(table) == 2 * ["no verdict (MLP error 10× lower)\nat the top 0.1×"]
+
+
+def test_dots_are_open_where_the_interval_is_over_seeds_and_strokes_stand_for_each_dataset():
+    table = statistics.verdict(runs(datasets=("A", "B")), "tabular")
+    for over, face in (("seed", "white"), ("dataset", style.NEUTRAL)):
+        figure = figures.verdict(table.assign(interval_over=over, label="undecided"))
+        (axes,) = shown(figure)
+        dots = [line for line in axes.lines if line.get_marker() in figures.BUDGET_MARKERS.values()]
+        assert {line.get_markerfacecolor() for line in dots} == {face}
+        strokes = [line.get_xdata() for line in axes.lines if line.get_marker() == "|" and line.get_zorder() == 1]
+        assert [" ".join(f"{x:.4g}" for x in drawn) for drawn in strokes] == table["gains"].tolist()
+        assert named(figure)[-2:] == [f"95 % {figures.OVER[over]}", "each dataset"]
+        said = [label.get_text() for label in axes.get_yticklabels()]
+        assert said == ["A\nB\n(tabular)\nover 3 seeds" if over == "seed" else "tabular\nA\nB\nover 3 datasets"]
 
 
 def test_gains_of_errors_stand_as_ratios_on_a_logarithmic_axis_and_accuracies_as_points():
@@ -128,18 +163,23 @@ def test_gains_of_errors_stand_as_ratios_on_a_logarithmic_axis_and_accuracies_as
 
 
 def test_a_gain_without_an_interval_is_a_dot_alone():
-    table = verdicts("mae").assign(winner="tie", gain=1.0, low=-math.inf, high=math.inf)
+    table = verdicts("mae").assign(label="undecided", gain=1.0, low=-math.inf, high=math.inf, names="A", gains="1")
     (axes,) = shown(figures.verdict(table))
     assert {x for x, _ in points(axes) if math.isfinite(x)} == {10.0}
     low, high = axes.get_xlim()
     assert 0.1 < low < 1 and 10 < high < 100
 
 
-def test_bars_of_two_sources_stand_side_by_side():
-    errors, accuracy = shown(figures.beside(bars()))
-    assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
-    assert [label.get_text() for label in errors.get_xticklabels()] == ["paper", "here"]
-    assert {(-0.12, 80.0), (0.12, 80.0), (0.88, 80.0), (1.12, 80.0)} <= points(accuracy)
+def test_scores_of_two_sources_have_an_axis_each():
+    panels = shown(figures.beside(bars()))
+    titles = ["symbolic, paper", "vision, paper", "symbolic, here", "vision, here"]
+    assert [axes.get_title() for axes in panels] == titles
+    for errors, accuracy in (panels[:2], panels[2:]):
+        assert errors.get_yscale() == "log" and accuracy.get_yscale() == "linear"
+        assert accuracy.get_ylim() == (0, 102)
+        assert [label.get_text() for label in accuracy.get_xticklabels()] == ["KAN", "MLP"]
+        assert {(0.0, 80.0), (1.0, 80.0)} <= points(accuracy)
+        assert [text.get_text() for text in accuracy.texts] == ["80.0", "80.0"]
 
 
 def test_runs_at_chance_are_open_marks_and_what_is_left_out_is_counted_below():
@@ -157,8 +197,10 @@ def test_runs_at_chance_are_open_marks_and_what_is_left_out_is_counted_below():
 
 def test_the_verdict_figure_says_who_is_at_chance():
     said = figures.verdict(statistics.verdict(troubled(), "audio")).get_supxlabel().replace("\n", " ")
-    assert said.startswith("audio: KAN is at chance at every size on B: it has learned nothing there. MLP has no score on C")
-    assert figures.verdict(verdicts("accuracy")).get_supxlabel() == ""
+    assert said.startswith(
+        f"{figures.RIGHT} audio: KAN is at chance at every size on B: it has learned nothing there. MLP has no score on C"
+    )
+    assert figures.verdict(verdicts("accuracy")).get_supxlabel().replace("\n", " ") == figures.RIGHT
     assert texts(statistics.verdict(without_scores(troubled()), "audio")) == 2 * ["nothing to compare"]
 
 
@@ -166,5 +208,6 @@ def test_bars_of_runs_at_chance_are_named_below():
     ours = statistics.best(troubled()).assign(domain="audio")
     headline = pandas.DataFrame({"domain": ["audio"], "metric": "accuracy", "KAN": [80.0], "MLP": [81.0]})
     said = figures.beside(statistics.beside_published(ours, headline)).get_supxlabel().replace("\n", " ")
-    assert said == "Best runs that are at chance: KAN on audio 3. Pairs of dataset and seed without a score: MLP on audio 3."
-    assert figures.beside(bars()).get_supxlabel() == ""
+    counted = "Best runs that are at chance: KAN on audio 3. Pairs of dataset and seed without a score: MLP on audio 3."
+    assert said == f"{figures.BESIDE} {counted}"
+    assert figures.beside(bars()).get_supxlabel().replace("\n", " ") == figures.BESIDE
