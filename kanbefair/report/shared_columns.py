@@ -128,7 +128,7 @@ MACHINE = (
 NARROW = Column("narrow_{low,high}", "ends of the 90 % interval, by which two are equivalent", "that of the effect")
 MARGIN = Column("margin", "smallest difference that matters (`decision.margin`)", "that of the effect")
 LABEL = Column("label", "which is ahead, equivalent, or undecided (`decision.label`)")
-INTERVAL_OVER = Column("interval_over", "what the 95 % interval is over: dataset, source, seed or stream")
+INTERVAL_OVER = Column("interval_over", "what the 95 % interval is over: dataset, source (what shares its rows) or seed")
 DATASETS = Column("datasets", "number of datasets", "datasets")
 SEEDS = Column("seeds", "number of seeds", "seeds")
 
@@ -181,10 +181,12 @@ CLAIM = (
     Column("unit", "unit of the effect and its intervals"),
     Column("effect", "mean effect", "that of the column `unit`"),
     *interval("effect", "that of the column `unit`"),
+    NARROW,
+    MARGIN,
     INTERVAL_OVER,
     DATASETS,
     SEEDS,
-    Column("verdict", "what the interval says of the claim, in words"),
+    Column("verdict", "what the label says of the claim, in words: also equivalent or undecided"),
     REMARK,
 )
 

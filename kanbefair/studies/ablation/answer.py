@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas
 from IPython.display import Markdown
 
-from kanbefair.studies.ablation.effects import RATIO
+from kanbefair.studies.ablation.effects import RATIO, SURE
 
 
 def answer(effects: pandas.DataFrame) -> Markdown:
@@ -43,7 +43,7 @@ def _nearest(whole: pandas.Series, single: pandas.DataFrame) -> str:
         return (
             f". The single change that comes nearest to it is *{best['change']}*: {size(best)}, {best['share']:.0%} of the way"
         )
-    over = f"; no difference shown over {whole['interval_over']}s"
+    over = f"; whether the two differ is undecided over {whole['interval_over']}s"
     if whole["interval_over"] == "seed":
         return over
     seeds = whole.drop(["low", "high"]).rename({"seed_low": "low", "seed_high": "high"})
@@ -51,7 +51,8 @@ def _nearest(whole: pandas.Series, single: pandas.DataFrame) -> str:
 
 
 def _sure(single: pandas.DataFrame) -> Iterator[str]:
-    """The changes that certainly help and those that certainly harm."""
-    for words, sure in (("help", single[single["low"] > 0]), ("harm", single[single["high"] < 0])):
-        named = "; ".join(f"*{row['change']}* ({size(row)})" for _, row in sure.iterrows())
-        yield f"  - Changes that {words}, with their whole interval: {named or 'none'}."
+    """The changes that certainly help and those that certainly harm, all single changes being tested together."""
+    sure = single[single["holm"] < SURE]
+    for words, own in (("help", sure[sure["effect"] > 0]), ("harm", sure[sure["effect"] < 0])):
+        named = "; ".join(f"*{row['change']}* ({size(row)})" for _, row in own.iterrows())
+        yield f"  - Changes that surely {words} (Holm's test of all single changes): {named or 'none'}."

@@ -1,12 +1,13 @@
 """Effects of single changes: differences of scores at equal budgets, their means and their intervals."""
 
+import math
 from collections.abc import Sequence
 
 import numpy
 import pandas
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind
 
-from kanbefair.report import outcomes, statistics
+from kanbefair.report import decision, outcomes, statistics
 from kanbefair.studies.ablation.design import BASES, CHANGES
 
 GROUPS = {"mae": "symbolic functions", "accuracy": "classification"}
@@ -14,10 +15,12 @@ GROUPS = {"mae": "symbolic functions", "accuracy": "classification"}
 RATIO = "log10 error ratio"
 UNITS = {"symbolic functions": RATIO, "classification": "points"}
 """The unit of an effect in each group."""
-MEANS = ("effect", "low", "high", "interval_over", "seed_low", "seed_high", "datasets", "seeds")
+MEANS = ("effect", "low", "high", "narrow_low", "narrow_high", "interval_over", "seed_low", "seed_high", "datasets", "seeds")
 """What `mean_effect` gives."""
-EFFECTS = ["group", "base", "factor", "change", "unit", *MEANS, "share", "remark"]
+EFFECTS = ["group", "base", "factor", "change", "unit", *MEANS, "p", "holm", "share", "remark"]
 """The columns of the table of effects."""
+SURE = 0.05
+"""A single change is sure to help or to harm where its `holm` is below."""
 
 
 def differences(scores: pandas.DataFrame, variant: str, base: str) -> pandas.DataFrame:
@@ -42,20 +45,24 @@ def differences(scores: pandas.DataFrame, variant: str, base: str) -> pandas.Dat
 
 
 def mean_effect(*groups: pandas.DataFrame, column: str = "effect") -> dict[str, object]:
-    """Mean of a column of `differences` with two 95 % intervals; of two groups, the first's mean minus the second's.
+    """Mean of a column of `differences` with its intervals; of two groups, the first's mean minus the second's.
 
     `low` to `high` is the interval over datasets, or over seeds where a group has fewer than
-    `statistics.DATASETS_TO_GENERALISE` datasets. `seed_low` to `seed_high` is the interval over seeds, which speaks of
-    these datasets only.
+    `statistics.DATASETS_TO_GENERALISE` datasets, and `narrow_low` to `narrow_high` the same at 90 %. `seed_low` to `seed_high`
+    is the interval over seeds, which speaks of these datasets only.
     """
     datasets = [own["dataset"].nunique() for own in groups]
     unit = "dataset" if min(datasets) >= statistics.DATASETS_TO_GENERALISE else "seed"
-    effect, low, high = _interval(*(own.groupby(unit)[column].mean() for own in groups))
+    values = [own.groupby(unit)[column].mean() for own in groups]
+    effect, low, high = _interval(*values)
+    _, narrow_low, narrow_high = _interval(*values, confidence=statistics.NARROW)
     _, seed_low, seed_high = _interval(*(own.groupby("seed")[column].mean() for own in groups))
     return {
         "effect": effect,
         "low": low,
         "high": high,
+        "narrow_low": narrow_low,
+        "narrow_high": narrow_high,
         "interval_over": unit,
         "seed_low": seed_low,
         "seed_high": seed_high,
@@ -78,13 +85,42 @@ def remark(scores: pandas.DataFrame, groups: Sequence[str], *variants: str) -> s
     return "; ".join(said) or None
 
 
-def _interval(first: pandas.Series, second: pandas.Series | None = None) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student's t); with a second sample those of the difference of the means (Welch's t)."""
+def label(first: str, second: str, estimate: dict[str, object], margin: float) -> str:
+    """The label (`decision.label`) of an estimate of `mean_effect`."""
+    wide, narrow = ((estimate[f"{kind}low"], estimate[f"{kind}high"]) for kind in ("", "narrow_"))
+    return decision.label(first, second, estimate["effect"], wide, narrow, margin)
+
+
+def margin(group: str, test_rows: float) -> float:
+    """The margin of a group of datasets in its unit."""
+    return decision.margin("mae" if UNITS[group] == RATIO else "accuracy", test_rows)
+
+
+def p_value(own: pandas.DataFrame) -> float:
+    """Two-sided p of a t test that the effects of `differences` have the mean 0, over the unit of their interval; NaN where it
+    has no width or no end."""
+    estimate = mean_effect(own)
+    if not (math.isfinite(estimate["low"]) and estimate["low"] < estimate["high"]):
+        return math.nan
+    return float(ttest_1samp(own.groupby(estimate["interval_over"])["effect"].mean(), 0).pvalue)
+
+
+def holm(p: pandas.Series) -> pandas.Series:
+    """Holm's adjustment of p values of tests that are read together; NaN where there is none, which counts as a test."""
+    falling = p.sort_values()
+    adjusted = (falling * numpy.arange(len(p), 0, -1)).cummax().clip(upper=1.0)
+    return adjusted.reindex(p.index)
+
+
+def _interval(
+    first: pandas.Series, second: pandas.Series | None = None, confidence: float = statistics.CONFIDENCE
+) -> tuple[float, float, float]:
+    """Mean and interval (Student's t); with a second sample those of the difference of the means (Welch's t)."""
     if second is None:
-        return statistics.interval(first)
+        return statistics.interval(first, confidence)
     if min(len(first), len(second)) < 2:
         return first.mean() - second.mean(), -numpy.inf, numpy.inf
-    ends = ttest_ind(first, second, equal_var=False).confidence_interval(statistics.CONFIDENCE)
+    ends = ttest_ind(first, second, equal_var=False).confidence_interval(confidence)
     return first.mean() - second.mean(), ends.low, ends.high
 
 
@@ -92,7 +128,8 @@ def effects(scores: pandas.DataFrame) -> pandas.DataFrame:
     """The effect of each change, a row per group of datasets and change, from `findings.scores`.
 
     Columns: `EFFECTS`. `share` is the effect over that of the other base in this one's place; NaN where the two bases do not
-    differ (the interval of that effect holds zero). `remark` says what happened to the runs, where that matters.
+    differ (the interval of that effect holds zero). `p` is that of `p_value`, and `holm` the same adjusted for all single
+    changes of both groups and bases. `remark` says what happened to the runs, where that matters.
     """
     rows = []
     for change in CHANGES:
@@ -100,8 +137,9 @@ def effects(scores: pandas.DataFrame) -> pandas.DataFrame:
         for group, own in found.groupby("group", sort=False):
             names = {"group": group, "base": change.base, "factor": change.factor, "change": change.change}
             note = remark(scores, [group], change.variant, BASES[change.base])
-            rows.append(names | {"unit": UNITS[group]} | mean_effect(own) | {"remark": note})
+            rows.append(names | {"unit": UNITS[group]} | mean_effect(own) | {"p": p_value(own), "remark": note})
     table = pandas.DataFrame(rows, columns=EFFECTS)
+    table["holm"] = holm(table.loc[table["factor"] != "everything", "p"])
     whole = table[table["factor"] == "everything"].set_index(["group", "base"])
     certain = whole["effect"].where((whole["low"] > 0) | (whole["high"] < 0))
     table["share"] = table["effect"] / certain.reindex(pandas.MultiIndex.from_frame(table[["group", "base"]])).to_numpy()

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from kanbefair.report import outcomes, statistics, style
 from kanbefair.studies.ablation.design import BASES, CURVES
+from kanbefair.studies.ablation.effects import SURE
 
 VARIANTS = {
     "KAN, identity shortcut": ("--", "D"),
@@ -45,10 +46,11 @@ def curves(scores: pandas.DataFrame, tops: pandas.DataFrame) -> Figure:
         if place % columns == 0 or metric != before:
             axes.set_ylabel(style.LABELS[metric])
         before = metric
-    for axes in panels[-columns:]:
-        axes.set_xlabel("trainable values")
     style.legend(figure, panels[0].get_legend_handles_labels()[0], min(3, columns))
-    style.note(figure, _lost(scores[scores["variant"].isin(CURVES)]))
+    said = [_lost(scores[scores["variant"].isin(CURVES)])]
+    if not set(tops["dataset"]) & set(datasets):
+        said.append(f"The paper's tops are of {', '.join(dict.fromkeys(tops['dataset']))}, which are not among these datasets.")
+    style.note(figure, "\n".join(filter(None, said)))
     return figure
 
 
@@ -67,7 +69,7 @@ def _curve(axes: Axes, rows: pandas.DataFrame, variant: str, metric: str) -> Non
     line, marker = VARIANTS.get(variant, ("-", plain))
     sizes = rows.assign(score=numpy.log10(rows["score"]) if metric == "mae" else rows["score"]).groupby("size")
     y = style.closed(pandas.DataFrame([statistics.interval(own) for _, own in sizes["score"]]))
-    y = 10.0**y if metric == "mae" else y
+    y = 10.0**y if metric == "mae" else y.clip(upper=100)
     axes.errorbar(
         sizes["live_parameters"].mean(),
         y[0],
@@ -85,6 +87,10 @@ def _curve(axes: Axes, rows: pandas.DataFrame, variant: str, metric: str) -> Non
 
 def _curve_axes(axes: Axes, own: pandas.DataFrame, metric: str) -> None:
     axes.set_xscale("log")
+    axes.set_xlabel("trainable values")
+    low, high = own["live_parameters"].min(), own["live_parameters"].max()
+    # sizes of one budget differ by little, and shall not look far apart
+    axes.set_xlim(min(low / 1.15, high / 2), max(high * 1.15, low * 2))
     if metric == "mae":
         style.error_axis(axes)
     else:
@@ -102,8 +108,9 @@ def _count(value: float) -> str:
 @style.styled
 def effects(table: pandas.DataFrame) -> Figure:
     """Effect of each change (`findings.effects`), a column of panels per group of datasets and a row per base: point, 95 %
-    interval over datasets (thin, where there are enough of them) and over seeds (thick); the shaded line marks the other
-    base. Effects on errors are ratios, on an axis that runs from large to small: right is better everywhere."""
+    interval over datasets (thin, where there are enough of them) and over seeds (thick); a point is filled where the effect
+    is sure when all single changes are tested together (Holm); the shaded line marks the other base. Effects on errors are
+    ratios, on an axis that runs from large to small: right is better everywhere."""
     groups = list(dict.fromkeys(table["group"]))
     bases = style.in_order(table["base"], BASES)
     counts = [table[table["base"] == base]["change"].nunique() for base in bases]
@@ -119,7 +126,7 @@ def effects(table: pandas.DataFrame) -> Figure:
             style.ratio_axis(column[-1].xaxis)
             column[-1].invert_xaxis()
         column[-1].set_xlabel(f"{AXES[own['unit'].iloc[0]]}\n← worse     better →")
-    style.legend(figure, _effects_entries(table), 2 * len(groups))
+    style.legend(figure, _effects_entries(table), 3)
     noted = table.dropna(subset="remark")
     if len(noted):
         said = ", ".join(f"{row.base}: {row.change} ({row.group})" for row in noted.itertuples())
@@ -136,7 +143,8 @@ def _effects_panel(axes: Axes, own: pandas.DataFrame, errors: bool) -> None:
         if own["interval_over"][y] == "dataset":
             axes.plot([low, high], [y, y], color=color, **DATASETS)
         axes.plot([seed_low, seed_high], [y, y], color=color, **SEEDS)
-        axes.plot(effect, y, "D" if whole else "o", color=color, markersize=4.5 if whole else 3.6)
+        face = color if whole or own["holm"][y] < SURE else "white"
+        axes.plot(effect, y, "D" if whole else "o", color=color, markerfacecolor=face, markersize=4.5 if whole else 3.6)
         if whole:
             axes.axvline(effect, color=color, linewidth=5, alpha=0.15)
     axes.axvline(1 if errors else 0, color="0.2", linewidth=0.8)
@@ -147,8 +155,12 @@ def _effects_entries(table: pandas.DataFrame) -> list[Line2D]:
     entries = [style.entry("95 % over seeds", "0.25", "", linestyle="-", **SEEDS)]
     if (table["interval_over"] == "dataset").any():
         entries.append(style.entry("95 % over datasets", "0.25", "", linestyle="-", **DATASETS))
+    entries.append(style.entry("sure (Holm, all single changes)", "0.25", markersize=3.6))
     whole = style.in_order(table[table["factor"] == "everything"]["change"])
     return entries + [style.entry(f"all at once: {model}", style.look(model).color, "D") for model in whole]
+
+
+SHOWN = "Grey: nine of ten inputs of the layer. Drawn are the activations of a layer that vary most, as many as its title says."
 
 
 @style.styled
@@ -165,7 +177,9 @@ def splines(table: pandas.DataFrame) -> Figure:
             if not layer.empty:
                 _splines_panel(axes, layer, model)
         line[0].set_ylabel(f"{style.short(dataset)}\n{model}")
-    figure.supxlabel("input of the activation", fontsize=8)
+        for axes in line:
+            axes.set_xlabel("input of the activation")
+    style.note(figure, SHOWN)
     figure.supylabel("output of the activation", fontsize=8)
     return figure
 

@@ -1,5 +1,6 @@
 """What the ablation says: scores, and claims 2 and 3 of docs/protocol.md; hands on `effects` and `answer`."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -8,15 +9,26 @@ import pandas
 
 from kanbefair.errors import InputError
 from kanbefair.report import outcomes, statistics
+from kanbefair.report.decision import UNDECIDED
 from kanbefair.studies.ablation.answer import answer
 from kanbefair.studies.ablation.design import BASES, CHANGES, PUBLISHED_TOPS, SPLINE_MLPS, Try
-from kanbefair.studies.ablation.effects import MEANS, RATIO, UNITS, differences, effects, mean_effect, remark
+from kanbefair.studies.ablation.effects import (
+    MEANS,
+    RATIO,
+    UNITS,
+    differences,
+    effects,
+    label,
+    margin,
+    mean_effect,
+    remark,
+)
 from kanbefair.sweep import Store
 from kanbefair.training.outcome import FAILED
 
 __all__ = ["answer", "beside_tops", "budget_ratios", "claims", "effects", "read", "scores"]
 
-CLAIMS = ["claim", "comparison", "on", "unit", *MEANS, "verdict", "remark"]
+CLAIMS = ["claim", "comparison", "on", "unit", *MEANS, "margin", "verdict", "remark"]
 """The columns of the table of claims."""
 
 
@@ -69,47 +81,62 @@ def beside_tops(scores: pandas.DataFrame) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["dataset", "model", "paper", "here", "low", "high", "seeds", "live_parameters"])
 
 
-def claims(scores: pandas.DataFrame) -> pandas.DataFrame:
+def claims(scores: pandas.DataFrame, test_rows: float = math.inf) -> pandas.DataFrame:
     """What the study says of claims 2 and 3 (docs/protocol.md: Claims), a row per comparison and group of datasets.
 
-    Claim 2, in the units of the groups: KAN against the plain MLP, and MLPs with splines against KAN. Claim 3, on the one
+    Claim 2, in the units of the groups: KAN against the plain MLP, and MLPs with splines against KAN. It says that these equal
+    or pass KAN: an MLP is not worse where the lower end of the 95 % interval lies above minus the margin. Claim 3, on the one
     scale of log10 error ratios: what splines do for an MLP in each group, and by how much more they do it for symbolic
-    functions. Columns: `CLAIMS`.
+    functions. `test_rows` are the fewest of the datasets (`decision.margin`). Columns: `CLAIMS`.
     """
     kan = BASES["KAN"]
-    rows = _by_group(scores, kan, "MLP", ("KAN is better", "KAN is worse", "no difference shown"))
+    rows = _by_group(scores, kan, "MLP", test_rows, ("KAN is better", "KAN is worse"))
     for name in SPLINE_MLPS:
-        rows += _by_group(scores, name, kan, ("passes KAN", "falls short of KAN", "no difference shown"))
+        rows += _by_group(scores, name, kan, test_rows, ("passes KAN", "falls short of KAN"), "not worse than KAN")
     for name in SPLINE_MLPS:
         groups = dict(list(differences(scores, name, "MLP").groupby("group", sort=False)))
-        parts = [((group,), ("splines help", "splines harm", "no effect shown")) for group in groups]
+        parts = [((group,), ("splines help", "splines harm")) for group in groups]
         if len(groups) == 2:
-            parts.append((tuple(groups), ("more for symbolic", "less for symbolic", "no difference shown")))
+            parts.append((tuple(groups), ("more for symbolic", "less for symbolic")))
         for names, words in parts:
             estimate = mean_effect(*(groups[group] for group in names), column="relative")
             note = remark(scores, list(names), name, "MLP")
-            rows.append(_claim(3, f"{name} − MLP", " − ".join(names), RATIO, estimate, words) | {"remark": note})
+            least = margin("symbolic functions", test_rows)
+            rows.append(_claim(3, f"{name} − MLP", " − ".join(names), RATIO, estimate, least, words) | {"remark": note})
     return pandas.DataFrame(rows, columns=CLAIMS)
 
 
-def _by_group(scores: pandas.DataFrame, variant: str, base: str, words: tuple[str, str, str]) -> list[dict[str, object]]:
+def _by_group(
+    scores: pandas.DataFrame, variant: str, base: str, test_rows: float, words: tuple[str, str], not_worse: str = ""
+) -> list[dict[str, object]]:
     """Claim 2: `variant` against `base`, a row per group in the unit of the group."""
     short = {BASES["KAN"]: "KAN"}
     comparison = f"{short.get(variant, variant)} − {short.get(base, base)}"
     groups = differences(scores, variant, base).groupby("group", sort=False)
-    return [
-        _claim(2, comparison, group, UNITS[group], mean_effect(own), words) | {"remark": remark(scores, [group], variant, base)}
-        for group, own in groups
-    ]
+    rows = []
+    for group, own in groups:
+        row = _claim(2, comparison, group, UNITS[group], mean_effect(own), margin(group, test_rows), words, not_worse)
+        rows.append(row | {"remark": remark(scores, [group], variant, base)})
+    return rows
 
 
 def _claim(
-    claim: int, comparison: str, on: str, unit: str, estimate: dict[str, object], words: tuple[str, str, str]
+    claim: int,
+    comparison: str,
+    on: str,
+    unit: str,
+    estimate: dict[str, object],
+    least: float,
+    words: tuple[str, str],
+    not_worse: str = "",
 ) -> dict[str, object]:
-    """A row of `claims`; `words` are the verdicts for an interval above zero, below zero and on both sides of it."""
-    above, below, neither = words
-    verdict = above if estimate["low"] > 0 else below if estimate["high"] < 0 else neither
-    return {"claim": claim, "comparison": comparison, "on": on, "unit": unit, **estimate, "verdict": verdict}
+    """A row of `claims` with its verdict: one of `words` for who is ahead, else equivalent, `not_worse` where that is claimed
+    and the interval shows it by the margin `least`, or undecided."""
+    verdict = label(*words, estimate, least)
+    if not_worse and verdict == UNDECIDED and -least < estimate["low"] < estimate["high"] < math.inf:
+        verdict = not_worse
+    names = {"claim": claim, "comparison": comparison, "on": on, "unit": unit}
+    return names | estimate | {"margin": least, "verdict": verdict}
 
 
 def read(runs: pandas.DataFrame, folder: str | os.PathLike) -> pandas.DataFrame:

@@ -5,32 +5,43 @@ import math
 import pandas
 from IPython.display import Markdown
 
-from kanbefair.studies.continual.claims import COMPARISONS, EQUAL, NOTICED
+from kanbefair.report import decision
+from kanbefair.studies.continual.claims import COMPARISONS, NOTICED, REACHED
 from kanbefair.studies.continual.pairs import DIFFERENCE, PLACE, naive
 
 
-def answer(claim: pandas.DataFrame, table: pandas.DataFrame, gain: pandas.DataFrame, peaks: pandas.DataFrame) -> Markdown:
-    """The answers to four questions, from the tables `claims`, `summary`, `remedies` and the `summary` of the peaks."""
+def answer(
+    claim: pandas.DataFrame,
+    table: pandas.DataFrame,
+    gain: pandas.DataFrame,
+    peaks: pandas.DataFrame,
+    test_rows: float = math.inf,
+) -> Markdown:
+    """The answers to four questions, from the tables `claims`, `summary`, `remedies` and the `summary` of the peaks.
+
+    `test_rows` are the fewest of the datasets of the streams (`decision.margin`)."""
     parts = {
         "Does KAN forget more?": _who(claim),
         "When?": _when(naive(table)),
         "Why?": _why(naive(table), peaks),
-        "Does a remedy help KAN more than MLP?": _remedy(gain),
+        "Does a remedy help KAN more than MLP?": _remedy(gain, decision.margin("accuracy", test_rows)),
     }
     return Markdown("\n\n".join(f"### {title}\n" + "\n".join([lines[0], "", *lines[1:]]) for title, lines in parts.items()))
 
 
 def _who(claim: pandas.DataFrame) -> list[str]:
-    equal = claim[claim["comparison"] == EQUAL.name]
-    overall = equal[equal["interval_over"] == "stream"] if (equal["interval_over"] == "stream").any() else equal
+    equal = claim[claim["comparison"] == REACHED.name]
+    overall = equal[equal["interval_over"] == "source"] if (equal["interval_over"] == "source").any() else equal
     first = [
-        f"KAN minus MLP (relu) in what is left after the last task, at equal learning, over {row['on']}: "
+        "KAN minus MLP (relu) in the average after the last task, each having learned at least up to the same level, "
+        f"over {row['on']}: "
         f"{_interval(row, 'effect')} points: **{row['verdict']}**{_remark(row)}."
         for _, row in overall.iterrows()
     ] or ["At no learning rates that were tried did both learn up to the same level."]
     lines = [
-        " ".join(first) + " `forgetting` and `average` below compare the two networks at the learning rate that validation "
-        "chooses for each: a network that has learned less can also forget less."
+        " ".join(first) + " The average holds the task learned last, too, and at a level one network may have learned more "
+        "than the other: how much stands below (`just learned at these levels`). `forgetting` and `average` compare the two at "
+        "the learning rate that validation chooses for each: a network that has learned less can also forget less."
     ]
     for comparison in COMPARISONS:
         own = claim[claim["comparison"] == comparison.name]
@@ -73,12 +84,13 @@ def _why(summary: pandas.DataFrame, peaks: pandas.DataFrame) -> list[str]:
     return lines
 
 
-def _remedy(gain: pandas.DataFrame) -> list[str]:
+def _remedy(gain: pandas.DataFrame, least: float) -> list[str]:
     lines = ["Points that a strategy adds to the average for KAN beyond what it adds for MLP (relu):"]
     for names, own in gain[gain["network"] == DIFFERENCE].groupby(PLACE, sort=False):
         said = []
         for _, row in own.iterrows():
-            more = "more for KAN" if row["low"] > 0 else "less for KAN" if row["high"] < 0 else "no difference shown"
+            ends = [(row[f"{kind}low"], row[f"{kind}high"]) for kind in ("", "narrow_")]
+            more = decision.label("more for KAN", "less for KAN", row["gain"], *ends, least)
             said.append(f"{row['strategy']} {_interval(row, 'gain')} ({more})")
         lines.append(f"- {', '.join(names)}: {'; '.join(said)}.")
     return lines

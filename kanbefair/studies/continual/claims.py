@@ -1,17 +1,19 @@
 """What the study of continual learning says of claim 4 (docs/protocol.md: Claims): KAN forgets more."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas
 
-from kanbefair.report import outcomes, statistics
+from kanbefair.report import decision, outcomes, statistics
+from kanbefair.report.decision import UNDECIDED
 from kanbefair.studies.continual.pairs import DIFFERENCE, PAIR, PLACE, equal_learning, naive, paired
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """KAN minus MLP (relu) in one measure, and the verdicts for an interval above zero and one below."""
+    """KAN minus MLP (relu) in one measure, and the verdicts where KAN has more and where it has less."""
 
     measure: str
     above: str
@@ -23,12 +25,15 @@ class Comparison:
         return f"{DIFFERENCE}, {self.measure}"
 
 
-EQUAL = Comparison("average at equal learning", "KAN keeps more", "KAN keeps less")
-"""The average after the last task where both have learned each task at least up to the same level (`pairs.equal_learning`)."""
+REACHED = Comparison("average at levels that both reach", "KAN knows more", "KAN knows less")
+"""The average after the last task where each has learned the tasks at least up to a level (`pairs.equal_learning`)."""
+LEARNED = Comparison("just learned at these levels", "KAN had learned more", "KAN had learned less")
+"""How much more of the tasks the same KANs had just learned: the levels are a least, so that this need not be equal."""
 COMPARISONS = (
     Comparison("forgetting", "KAN forgets more", "KAN forgets less"),
     Comparison("average", "KAN knows more", "KAN knows less"),
-    EQUAL,
+    REACHED,
+    LEARNED,
 )
 NOTICED = 0.01
 """Growth of a mean absolute error that is called forgetting; a peak's surroundings have a mean height of 0.18."""
@@ -36,21 +41,26 @@ ON_PEAKS = ("KAN, one spline", "with all but grid updates")
 """The networks whose forgetting on the peaks is claimed: the KAN paper's set-up, and a whole KAN."""
 
 
-def claims(table: pandas.DataFrame, best: pandas.DataFrame, peaks: pandas.DataFrame) -> pandas.DataFrame:
-    """The study's rows of the table of claims: per stream and over the streams for each of `COMPARISONS`, and on the peaks.
+def claims(
+    table: pandas.DataFrame, best: pandas.DataFrame, peaks: pandas.DataFrame, test_rows: float = math.inf
+) -> pandas.DataFrame:
+    """The study's rows of the table of claims: per stream and over the sources of the streams for each of `COMPARISONS`, and
+    on the peaks.
 
     `table` holds all runs (`findings.placed`), `best` the chosen ones (`findings.chosen`), `peaks` the chosen ones on the
-    peaks. Columns: claim, comparison, on, unit, effect, low, high (95 %), interval_over ("seed" or "stream"), datasets,
-    seeds, verdict, remark.
+    peaks. `test_rows` are the fewest of the datasets (`decision.margin`). Streams of one dataset are one source, as they share
+    their rows: over several streams the interval is over sources. Columns: those of
+    `shared_columns.CLAIM`.
     """
     rows = []
+    least = decision.margin("accuracy", test_rows)
+    levels = equal_learning(table)
+    reached = {REACHED: levels, LEARNED: levels.assign(difference=levels["learned"])}
     for comparison in COMPARISONS:
-        equal = comparison is EQUAL
-        rows += _on_streams(
-            comparison,
-            equal_learning(table).dropna() if equal else paired(naive(best), comparison.measure),
-            naive(table if equal else best),
-        )
+        if comparison in reached:
+            rows += _on_streams(comparison, reached[comparison], naive(table), least)
+        else:
+            rows += _on_streams(comparison, paired(naive(best), comparison.measure), naive(best), least)
     return pandas.DataFrame([*rows, *_on_peaks(peaks)])
 
 
@@ -68,18 +78,33 @@ def remark(runs: pandas.DataFrame, networks: Sequence[str], on: pandas.DataFrame
     return "; ".join(said) or None
 
 
-def _on_streams(comparison: Comparison, differences: pandas.DataFrame, runs: pandas.DataFrame) -> list[dict[str, object]]:
-    """A row per stream, with its interval over seeds, and one for all of them, over streams, if there are several. `runs` are
-    those behind the differences."""
+def _on_streams(
+    comparison: Comparison, all_differences: pandas.DataFrame, runs: pandas.DataFrame, least: float
+) -> list[dict[str, object]]:
+    """A row per stream, with its interval over seeds, and one for all of them, if there are several, over their sources.
+    `runs` are those behind the differences; seeds without one are remarked on. `least` is the margin. Few
+    sources decide nothing (`statistics.DATASETS_TO_GENERALISE`)."""
+    differences = all_differences.dropna(subset="difference")
     places = differences.groupby(PLACE, sort=False)
     samples = [(f"{dataset}, {stream}", own["difference"], "seed", own) for (dataset, stream), own in places]
     if len(samples) > 1:
-        samples.append((f"{len(samples)} streams", places["difference"].mean(), "stream", differences))
+        means = places["difference"].mean().groupby("dataset").mean()
+        on = f"{len(samples)} streams of {len(means)} {'source' if len(means) == 1 else 'sources'}"
+        samples.append((on, means, "source", differences))
     rows = []
     for on, values, over, own in samples:
-        row = _row(comparison.name, on, "points", values, over, own)
-        verdict = comparison.above if row["low"] > 0 else comparison.below if row["high"] < 0 else "no difference shown"
-        rows.append(row | {"verdict": verdict, "remark": remark(runs, PAIR, own)})
+        row = _row(comparison.name, on, "points", values, over, own, least)
+        ends = [(row[f"{kind}low"], row[f"{kind}high"]) for kind in ("", "narrow_")]
+        verdict = decision.label(comparison.above, comparison.below, row["effect"], *ends, least)
+        few = over == "source" and len(values) < statistics.DATASETS_TO_GENERALISE
+        here = all_differences.merge(own[PLACE].drop_duplicates())
+        lost = here["difference"].isna().sum()
+        said = [
+            "these are too few sources to decide" if few else None,
+            remark(runs, PAIR, own),
+            f"{lost} of {len(here)} seeds have no level that both reach" if lost else None,
+        ]
+        rows.append(row | {"verdict": UNDECIDED if few else verdict, "remark": "; ".join(filter(None, said)) or None})
     return rows
 
 
@@ -89,15 +114,20 @@ def _on_peaks(peaks: pandas.DataFrame) -> list[dict[str, object]]:
     rows = []
     for network in ON_PEAKS:
         own = flat[flat["network"] == network]
-        row = _row(f"{network}: growth of the error", "Peaks_1d", "mean |error|", own["test_forgetting"], "seed", own)
-        verdict = "does not forget" if row["high"] < NOTICED else "forgets" if row["low"] > NOTICED else "not decided"
+        row = _row(f"{network}: growth of the error", "Peaks_1d", "mean |error|", own["test_forgetting"], "seed", own, NOTICED)
+        decided = math.isfinite(row["high"] - row["low"]) and row["low"] < row["high"]
+        verdict = "does not forget" if row["high"] < NOTICED else "forgets" if row["low"] > NOTICED else UNDECIDED
+        verdict = verdict if decided else UNDECIDED
         rows.append(row | {"verdict": verdict, "remark": remark(own, [network], own)})
     return rows
 
 
-def _row(comparison: str, on: str, unit: str, values: pandas.Series, over: str, runs: pandas.DataFrame) -> dict[str, object]:
-    """A claim without its verdict: mean and interval of `values`, and the datasets and seeds of the `runs` behind them."""
+def _row(
+    comparison: str, on: str, unit: str, values: pandas.Series, over: str, runs: pandas.DataFrame, least: float
+) -> dict[str, object]:
+    """A claim without its verdict: mean and intervals of `values`, and the datasets and seeds of the `runs` behind them."""
     effect, low, high = statistics.interval(values)
+    _, narrow_low, narrow_high = statistics.interval(values, statistics.NARROW)
     return {
         "claim": 4,
         "comparison": comparison,
@@ -106,6 +136,9 @@ def _row(comparison: str, on: str, unit: str, values: pandas.Series, over: str, 
         "effect": effect,
         "low": low,
         "high": high,
+        "narrow_low": narrow_low,
+        "narrow_high": narrow_high,
+        "margin": least,
         "interval_over": over,
         "datasets": runs["dataset"].nunique(),
         "seeds": runs["seed"].nunique(),

@@ -48,7 +48,8 @@ def remedies(best: pandas.DataFrame) -> pandas.DataFrame:
     """What each strategy adds to the average after the last task over `naive`, seed by seed, for every network.
 
     From the rows of `findings.chosen` with the optimiser's state carried. The rows of the network `DIFFERENCE` say how much
-    more the strategy adds for KAN. Columns: PLACE, strategy, network, gain, low, high (the 95 % interval over seeds), seeds.
+    more the strategy adds for KAN. Columns: PLACE, strategy, network, gain, low, high (the 95 % interval over seeds),
+    narrow_low, narrow_high (90 %), seeds.
     """
     wide = carried(best).pivot_table(index=[*PLACE, "network", "seed"], columns="strategy", values="test_average")
     gains = wide.drop(columns="naive", errors="ignore").sub(wide.get("naive", numpy.nan), axis=0).reset_index()
@@ -58,19 +59,22 @@ def remedies(best: pandas.DataFrame) -> pandas.DataFrame:
     more = (pair[PAIR[0]] - pair[PAIR[1]]).dropna().rename("gain").reset_index().assign(network=DIFFERENCE)
     rows = []
     for names, own in pandas.concat([gains, more]).groupby([*PLACE, "strategy", "network"], sort=False):
-        rows.append((*names, *statistics.interval(own["gain"]), len(own)))
-    return pandas.DataFrame(rows, columns=[*PLACE, "strategy", "network", "gain", "low", "high", "seeds"])
+        _, *narrow = statistics.interval(own["gain"], statistics.NARROW)
+        rows.append((*names, *statistics.interval(own["gain"]), *narrow, len(own)))
+    columns = ["gain", "low", "high", "narrow_low", "narrow_high", "seeds"]
+    return pandas.DataFrame(rows, columns=[*PLACE, "strategy", "network", *columns])
 
 
-def kept(line: pandas.DataFrame, levels: numpy.ndarray) -> numpy.ndarray:
-    """What is left after the last task when each task has been learned at least to a level; one value per level.
+def kept(line: pandas.DataFrame, levels: numpy.ndarray, column: str = "test_average") -> numpy.ndarray:
+    """What is left after the last task when each task has been learned at least to a level, or another column; one value per
+    level.
 
-    `line` is a row per learning rate. Of those whose `valid_learned` reaches the level, the `test_average` of the one with
-    the best `valid_average` counts.
+    `line` is a row per learning rate. Of those whose `valid_learned` reaches the level, the one with the best `valid_average`
+    counts. It may have learned far more than the level.
     """
     ranked = line.sort_values("valid_average", ascending=False)
     reached = ranked["valid_learned"].to_numpy() >= levels[:, None]
-    return ranked["test_average"].to_numpy()[reached.argmax(1)]
+    return ranked[column].to_numpy()[reached.argmax(1)]
 
 
 def equal_learning(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -78,7 +82,8 @@ def equal_learning(table: pandas.DataFrame) -> pandas.DataFrame:
 
     From all runs of naive training with the optimiser's state carried. Returns a row per place and seed. `low` is the larger
     of the two networks' least `valid_learned`, `high` the smaller of their greatest. `difference` is the mean difference of
-    `kept` over the levels from `low` to `high`, and NaN where `low` is not below `high`.
+    `kept` over the levels from `low` to `high`, and `learned` that of what the same runs had just learned on the test part;
+    both are NaN where `low` is not below `high`.
     """
     rows = []
     for names, seed in naive(table).groupby([*PLACE, "seed"], sort=False):
@@ -86,6 +91,9 @@ def equal_learning(table: pandas.DataFrame) -> pandas.DataFrame:
         low = max(line["valid_learned"].min() for line in lines)
         high = min(line["valid_learned"].max() for line in lines)
         levels = numpy.linspace(low, high, 50)
-        difference = (kept(lines[0], levels) - kept(lines[1], levels)).mean() if high > low else numpy.nan
-        rows.append((*names, low, high, difference))
-    return pandas.DataFrame(rows, columns=[*PLACE, "seed", "low", "high", "difference"])
+        both = [
+            (kept(lines[0], levels, column) - kept(lines[1], levels, column)).mean() if high > low else numpy.nan
+            for column in ("test_average", "test_learned")
+        ]
+        rows.append((*names, low, high, *both))
+    return pandas.DataFrame(rows, columns=[*PLACE, "seed", "low", "high", "difference", "learned"])

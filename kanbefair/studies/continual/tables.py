@@ -8,6 +8,7 @@ from kanbefair.report.shared_columns import (
     LIVE,
     LR,
     METRIC,
+    NARROW,
     PROVENANCE,
     RECORD,
     SCORE,
@@ -117,6 +118,7 @@ declare(
     Column("network", "network, as the study names it; KAN − MLP relu: how much more the strategy adds for KAN"),
     Column("gain", "what the strategy adds to the average after the last task over naive training", "points"),
     interval("gain over seeds", "points"),
+    NARROW,
     SEEDS,
 )
 declare(

@@ -33,6 +33,7 @@ def group(name, unit, rows):
     return [
         {"group": name, "base": base, "factor": "everything" if change in ("KAN", "MLP") else "one", "change": change}
         | {"unit": unit, "effect": effect, "low": effect - half, "high": effect + half, "share": share, "remark": None}
+        | {"holm": math.nan if change in ("KAN", "MLP") else 0.01 if abs(effect) > half else 0.05}
         | {"seed_low": effect - half / 2, "seed_high": effect + half / 2, "interval_over": "dataset", "datasets": 6}
         for base, change, effect, half, share in rows
     ]
@@ -62,22 +63,23 @@ def test_the_answer_in_full():
     assert answer.answer(pandas.DataFrame(rows)).data.splitlines() == [
         "- **symbolic functions, from MLP**: KAN in its place gives error divided by 10 [5, 20]. The single change that comes "
         "nearest to it is *too far*: error divided by 20 [10, 40], 130% of the way.",
-        "  - Changes that help, with their whole interval: *a little* (error divided by 2 [1.4, 2.8]); "
+        "  - Changes that surely help (Holm's test of all single changes): *a little* (error divided by 2 [1.4, 2.8]); "
         "*too far* (error divided by 20 [10, 40]); *far too far* (error divided by 40 [20, 80]).",
-        "  - Changes that harm, with their whole interval: *the other way* (error times 10 [5, 20]).",
-        "- **symbolic functions, from KAN**: MLP in its place gives error times 2 [0.5, 8]; no difference shown over datasets "
+        "  - Changes that surely harm (Holm's test of all single changes): *the other way* (error times 10 [5, 20]).",
+        "- **symbolic functions, from KAN**: MLP in its place gives error times 2 [0.5, 8]; "
+        "whether the two differ is undecided over datasets "
         "(on these 6 datasets, over seeds: error times 2 [1, 4]).",
-        "  - Changes that help, with their whole interval: none.",
-        "  - Changes that harm, with their whole interval: none.",
+        "  - Changes that surely help (Holm's test of all single changes): none.",
+        "  - Changes that surely harm (Holm's test of all single changes): none.",
         "- **classification, from MLP**: KAN in its place gives +10.0 points [+9.0, +11.0]. The single change that comes "
         "nearest to it is *half way*: +5.0 points [-3.0, +13.0], 50% of the way.",
-        "  - Changes that help, with their whole interval: none.",
-        "  - Changes that harm, with their whole interval: none.",
+        "  - Changes that surely help (Holm's test of all single changes): none.",
+        "  - Changes that surely harm (Holm's test of all single changes): none.",
         "- **classification, from KAN**: MLP in its place gives -4.0 points [-5.0, -3.0]. The single change that comes "
         "nearest to it is *most of it*: -3.0 points [-4.0, -2.0], 75% of the way.",
-        "  - Changes that help, with their whole interval: *better still* (+2.0 points [+1.0, +3.0]); "
+        "  - Changes that surely help (Holm's test of all single changes): *better still* (+2.0 points [+1.0, +3.0]); "
         "*best* (+3.0 points [+2.0, +4.0]).",
-        "  - Changes that harm, with their whole interval: *most of it* (-3.0 points [-4.0, -2.0]).",
+        "  - Changes that surely harm (Holm's test of all single changes): *most of it* (-3.0 points [-4.0, -2.0]).",
     ]
 
 
@@ -89,10 +91,10 @@ def test_the_answer_hands_on_what_is_remarked_and_what_has_no_score():
     assert answer.answer(pandas.DataFrame(rows)).data.splitlines() == [
         "- **classification, from MLP**: KAN in its place gives +2.0 points [+1.0, +3.0]. The single change that comes nearest "
         "to it is *no bias*: +1.0 points [-2.0, +4.0], 50% of the way.",
-        "  - Changes that help, with their whole interval: none.",
-        "  - Changes that harm, with their whole interval: none.",
+        "  - Changes that surely help (Holm's test of all single changes): none.",
+        "  - Changes that surely harm (Holm's test of all single changes): none.",
         "  - MLP: no bias is at chance on c.",
         "- **classification, from KAN**: MLP in its place has no score to compare with.",
-        "  - Changes that help, with their whole interval: none.",
-        "  - Changes that harm, with their whole interval: none.",
+        "  - Changes that surely help (Holm's test of all single changes): none.",
+        "  - Changes that surely harm (Holm's test of all single changes): none.",
     ]

@@ -71,6 +71,19 @@ def test_one_interval_is_over_datasets_and_one_over_seeds():
     assert [found["seed_low"], found["seed_high"]] == pytest.approx([5 - HALF, 5 + HALF])
 
 
+def test_holm_adjusts_for_all_tests_and_keeps_their_order():
+    # 4 · 0.01, 3 · 0.02, then no less than before, and a test without p that counts
+    p = pandas.Series([0.02, 0.03, math.nan, 0.01])
+    assert effects.holm(p).tolist() == pytest.approx([0.06, 0.06, math.nan, 0.04], nan_ok=True)
+
+
+def test_p_is_that_of_the_t_test_whose_interval_stands_beside_it():
+    own = pandas.DataFrame({"dataset": "c", "seed": [0, 1, 2], "effect": [1.0, 2.0, 4.0]})
+    t = (7 / 3) / (numpy.std([1, 2, 4], ddof=1) / math.sqrt(3))
+    assert effects.p_value(own) == pytest.approx(2 * student.sf(t, 2))
+    assert math.isnan(effects.p_value(own.assign(effect=1.0))) and math.isnan(effects.p_value(own[:1]))
+
+
 def _scores(values: dict[str, float], datasets: dict[str, str], seeds: int = 4) -> pandas.DataFrame:
     """Made-up scores: accuracy = value; error = 10^−value; it differs per dataset and seed, alike for
     all variants but for noise of 1e-4."""

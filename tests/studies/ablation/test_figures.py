@@ -53,7 +53,7 @@ def effects():
         for base, other in (("MLP", "KAN"), ("KAN", "MLP"))
         for factor, change, effect in (("everything", other, 0.7), ("bias", "no bias", -0.4))
     ]
-    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset", remark=None)
+    return pandas.DataFrame(rows, columns=columns).assign(interval_over="dataset", remark=None, holm=math.nan)
 
 
 def test_effects_stand_at_their_values_and_errors_are_ratios_with_the_smaller_on_the_right():
@@ -80,6 +80,12 @@ def test_an_effect_moves_to_the_better_side_in_the_colour_of_the_other_base():
     whole = [line for line in panels[0].lines if line.get_marker() == "D"]
     assert [line.get_color() for line in whole] == [style.look("KAN").color]
     assert [label.get_text() for label in panels[0].get_yticklabels()] == ["KAN", "no bias"]
+
+
+def test_points_are_filled_where_an_effect_is_sure_when_all_are_tested_together():
+    for holm, face in ((0.04, "0.25"), (0.06, "white"), (math.nan, "white")):
+        (dot,) = [line for line in shown(figures.effects(effects().assign(holm=holm)))[0].lines if line.get_marker() == "o"]
+        assert dot.get_markerfacecolor() == face
 
 
 def test_intervals_over_datasets_are_drawn_where_there_are_some():
@@ -119,4 +125,4 @@ def test_runs_that_are_at_chance_or_without_a_score_are_counted_below():
     noted = effects().assign(remark=["KAN is at chance", *[None] * 7])
     said = figures.effects(noted).get_supxlabel().replace("\n", " ")
     assert said.endswith("(table, column remark): MLP: KAN (symbolic functions).")
-    assert figures.effects(effects()).get_supxlabel() == figures.curves(scores(), PUBLISHED_TOPS).get_supxlabel() == ""
+    assert figures.effects(effects()).get_supxlabel() == ""

@@ -136,18 +136,38 @@ def test_splines_can_help_both_groups_and_symbolic_functions_less():
     assert row["verdict"] == "less for symbolic" and row["interval_over"] == "seed"
     assert [row["effect"], row["low"], row["high"]] == pytest.approx([-0.7, -0.7 - half, -0.7 + half])
     assert [row["seed_low"], row["seed_high"]] == pytest.approx([-0.7 - half, -0.7 + half])
-    neither = found[found["verdict"] == "no difference shown"].index.tolist()
+    neither = found[found["verdict"] == "equivalent"].index.tolist()
     assert neither == [
         ("KAN − MLP", "symbolic functions"),
-        ("KAN − MLP", "classification"),
         ("BSpline_First_MLP − MLP", "symbolic functions − classification"),
     ]
+    assert found.loc[("KAN − MLP", "classification"), "verdict"] == "undecided"
 
 
 def test_without_an_effect_of_splines_none_is_told():
     found = claimed({"MLP": (0, 0), KAN: (0, 0), "BSpline_MLP": (0, 0), "BSpline_First_MLP": (0, 0)}, by_shares)
-    assert set(found["verdict"]) == {"no difference shown", "no effect shown"}
-    assert found.loc[("BSpline_MLP − MLP", "classification"), "verdict"] == "no effect shown"
+    assert set(found["verdict"]) <= {"equivalent", "undecided", "not worse than KAN"}
+    assert found.loc[("BSpline_MLP − MLP", "classification"), "verdict"] == "equivalent"
+
+
+def test_an_mlp_with_splines_is_not_worse_where_the_interval_shows_it_and_undecided_where_not():
+    words = ("passes KAN", "falls short of KAN")
+    for low, verdict in ((-0.02, "not worse than KAN"), (-0.05, "undecided"), (-math.inf, "undecided"), (0.01, "passes KAN")):
+        estimate = {"effect": 0.25, "low": low, "high": 0.5 - low, "narrow_low": low, "narrow_high": 0.5 - low}
+        assert (
+            findings._claim(2, "a − b", "f", RATIO, estimate, math.log10(1.1), words, "not worse than KAN")["verdict"]
+            == verdict
+        )
+        assert findings._claim(2, "a − b", "f", RATIO, estimate, math.log10(1.1), words)["verdict"] != "not worse than KAN"
+
+
+def test_the_margin_of_classification_is_at_least_one_test_row():
+    scores = made_up_scores({"MLP": (0, 0), KAN: (0, 2), "BSpline_MLP": (0, 0), "BSpline_First_MLP": (0, 0)})
+    verdicts = {}
+    for test_rows in (36, 1000):
+        found = findings.claims(scores, test_rows).set_index(["comparison", "on"])
+        verdicts[test_rows] = found.loc[("KAN − MLP", "classification"), ["margin", "verdict"]].tolist()
+    assert verdicts == {36: [pytest.approx(100 / 36), "equivalent"], 1000: [0.5, "KAN is better"]}
 
 
 def test_the_contrast_is_over_seeds_where_one_group_is_small():
