@@ -12,7 +12,7 @@ from kanbefair.folders import PROJECT, replaced
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
 from kanbefair.studies import ablation, continual, counting, domains, released, speed  # noqa: F401 (they declare their tables)
-from kanbefair.studies.released import reruns, rounding
+from kanbefair.studies.released import findings, reruns, rounding
 
 
 def verdict_block(verdict: pandas.DataFrame, again: pandas.DataFrame) -> str:
@@ -82,6 +82,7 @@ def blocks() -> dict[str, str]:
         "verdict": verdict_block(tables.read("verdict"), tables.read("published_reruns_verdict")),
         "reruns": reruns_block(reruns.read("reruns"), agreement),
         "agreement": agreement_block(agreement, reruns.read("duplicates")),
+        "exceptions": findings.exceptions_in_words(reruns.read("exceptions")),
         "rounding": rounding_block(reruns.read("rounding")),
     }
 

@@ -58,7 +58,8 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
     """The best choice within every budget, per dataset, model and seed.
 
     Returns rows (dataset, model, seed, metric, budget, score): from that budget on the score holds, up to the next row.
-    `at_chance` is 1 where the run is, 0 where it is not, NaN where it is not said.
+    `at_chance` is 1 where the run is, 0 where it is not, NaN where it is not said; `train` is the metric on its training part
+    at the epoch that is reported, NaN where it is not known.
     """
     group = ["dataset", "model", "seed", "metric"]
     ranked = scored(runs).dropna(subset="choice").sort_values([*group, budget, "key"], ignore_index=True)
@@ -68,7 +69,9 @@ def envelope(runs: pandas.DataFrame, budget: str) -> pandas.DataFrame:
     before = value.groupby(keys).cummax().groupby(keys).shift(fill_value=-numpy.inf)
     best = ranked[value > before].rename(columns={budget: "budget"})
     best["at_chance"] = (best["outcome"] == AT_CHANCE).astype(float) if "outcome" in best else numpy.nan
-    return best[["budget", "score", "at_chance", "key", *group]].reset_index(drop=True)
+    epoch = "selected" if (runs["protocol"] == "fair").all() else "last"
+    best["train"] = best.get(f"train_metric_{epoch}", numpy.nan)
+    return best[["budget", "score", "at_chance", "train", "key", *group]].reset_index(drop=True)
 
 
 def at(steps: pandas.DataFrame, budgets: numpy.ndarray, column: str = "score") -> numpy.ndarray:
@@ -228,8 +231,9 @@ def _tries(runs: pandas.DataFrame, model: str) -> int:
 
 def matched(runs: pandas.DataFrame, points: int = 4, budgets: Sequence[str] = BUDGETS) -> pandas.DataFrame:
     """The best of each model at a few matched budgets: per dataset, budget kind and budget the mean score over seeds with
-    its interval, and the gain of KAN over MLP with its interval. `no_score_<model>` and `at_chance_<model>` are the seeds of
-    which the model has no score there, so that there is no mean, and of which its chosen run is at chance."""
+    its interval, and the gain of KAN over MLP with its interval. `train_<model>` is the mean metric on the
+    training part; `no_score_<model>` and `at_chance_<model>` are the seeds of which the model has no score there, so that there
+    is no mean, and of which its chosen run is at chance."""
     rows = []
     for kind in budgets:
         steps = envelope(runs, kind)
@@ -242,6 +246,7 @@ def matched(runs: pandas.DataFrame, points: int = 4, budgets: Sequence[str] = BU
             lines = {model: [own[(own["model"] == model) & (own["seed"] == seed)] for seed in seeds] for model in PAIR}
             scores = {model: numpy.array([at(line, at_budgets) for line in lines[model]]) for model in PAIR}
             chances = {model: numpy.array([at(line, at_budgets, "at_chance") for line in lines[model]]) for model in PAIR}
+            trained = {model: numpy.array([at(line, at_budgets, "train") for line in lines[model]]) for model in PAIR}
             for i, value in enumerate(at_budgets):
                 row = {"dataset": dataset, "metric": metric, "budget": kind, "at": value}
                 for model, score in scores.items():
@@ -249,6 +254,7 @@ def matched(runs: pandas.DataFrame, points: int = 4, budgets: Sequence[str] = BU
                 first, second = scores["KAN"][:, i], scores["MLP"][:, i]
                 gain = first - second if metric == "accuracy" else numpy.log10(second / first)
                 row["gain"], row["gain_low"], row["gain_high"] = interval(gain)
+                row |= {f"train_{model}": train[:, i].mean() for model, train in trained.items()}
                 row |= {f"no_score_{model}": int(numpy.isnan(scores[model][:, i]).sum()) for model in PAIR}
                 row |= {f"at_chance_{model}": int((chances[model][:, i] == 1).sum()) for model in PAIR}
                 rows.append(row)

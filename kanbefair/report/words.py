@@ -132,6 +132,22 @@ def notes(verdict: pandas.DataFrame) -> str:
     return "\n".join(f"{domain}: {' '.join(said)}" for domain, said in lines.items() if said).replace("*", "")
 
 
+def trained(matched: pandas.DataFrame) -> Markdown:
+    """How well the runs that are compared (`statistics.matched`, of accuracies) know the rows that they were trained on: a line
+    per dataset and model with the range of training and test accuracies over the matched budgets."""
+    lines = []
+    for dataset, own in matched.groupby("dataset", sort=False):
+        for model in PAIR:
+            known, told = (_range(own[column]) for column in (f"train_{model}", model))
+            lines.append(f"- {dataset}, {model}: {known} in training, {told} in the test, at the matched budgets.")
+    return Markdown("\n".join(lines))
+
+
+def _range(values: pandas.Series) -> str:
+    low, high = (f"{value:.1f}" for value in (values.min(), values.max()))
+    return f"{low} %" if low == high else f"{low} % to {high} %"
+
+
 def _names(row: dict[str, object], column: str) -> list[str]:
     """The names in a cell; none where it is empty or the table has no such column."""
     value = row.get(column)

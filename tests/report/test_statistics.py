@@ -222,6 +222,9 @@ def test_matched_budgets_worked_by_hand():
     numpy.testing.assert_allclose(table["at"], [10, 10**1.5, 100, 100, 10**2.5, 1000])
     half = student.ppf(0.975, 2) / math.sqrt(3)
     numpy.testing.assert_allclose(table[["KAN", "MLP", "gain"]], [[60, 50, 10]] * 6)
+    assert table[["train_KAN", "train_MLP"]].isna().all(axis=None)
+    known = statistics.matched(runs_of(even(10)).assign(train_metric_selected=lambda own: own["test_metric_selected"] + 30))
+    numpy.testing.assert_allclose(known[["train_KAN", "train_MLP"]], [[90, 80]] * 8)
     numpy.testing.assert_allclose(
         table[["KAN_low", "KAN_high", "gain_low", "gain_high"]].iloc[0], [60 - half, 60 + half, 10 - half, 10 + half]
     )

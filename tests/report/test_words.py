@@ -4,7 +4,7 @@ import pandas
 import pytest
 from helpers import troubled, without_scores
 
-from kanbefair.report import sentences, statistics, words
+from kanbefair.report import sentences, statistics, trained, words
 
 TABULAR = {
     "domain": "tabular",
@@ -198,6 +198,14 @@ def test_behind_who_is_ahead_stands_what_happened_to_the_runs(metric, tmp_path):
         for line in sentences(own).data.splitlines():
             assert line.endswith(f"; 3 and 3 tries, 3 and 3 of them within the range.{HAPPENED}")
         assert words.notes(own) == f"audio:{HAPPENED}".replace("*", "")
+
+
+def test_how_well_the_compared_runs_know_their_training_rows():
+    table = pandas.DataFrame({"dataset": "A", "KAN": [10.0, 20.04], "train_KAN": [10.0, 31.0], "MLP": 50.0, "train_MLP": 99.96})
+    assert trained(table).data.splitlines() == [
+        "- A, KAN: 10.0 % to 31.0 % in training, 10.0 % to 20.0 % in the test, at the matched budgets.",
+        "- A, MLP: 100.0 % in training, 50.0 % in the test, at the matched budgets.",
+    ]
 
 
 def test_where_all_failed_a_sentence_says_so():

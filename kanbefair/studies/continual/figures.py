@@ -43,10 +43,20 @@ def _streams(table: pandas.DataFrame) -> tuple[Figure, list[tuple[Axes, pandas.D
     return figure, [(axes, own) for axes, (_, own) in zip(panels, places, strict=True)], panels[-columns:]
 
 
-def _note(figure: Figure, table: pandas.DataFrame) -> None:
-    """How many runs behind the points of a figure are at chance, and how many have no score, by network."""
-    words = {"at_chance": "Runs that are at chance", "lost": "Runs without a score, left out"}
+def _absent(table: pandas.DataFrame) -> list[str]:
+    """Which networks were trained with only some of the strategies."""
     lines = []
+    for network, own in table.groupby("network", sort=False)["strategy"]:
+        shown = style.in_order(own, STRATEGIES)
+        if len(shown) < table["strategy"].nunique():
+            lines.append(f"{network} was trained with {', '.join(shown)} only.")
+    return lines
+
+
+def _note(figure: Figure, table: pandas.DataFrame, more: Sequence[str] = ()) -> None:
+    """More lines, and how many runs behind the points of a figure are at chance, and how many have no score, by network."""
+    words = {"at_chance": "Runs that are at chance", "lost": "Runs without a score, left out"}
+    lines = [" ".join(more)] if more else []
     for column, said in words.items():
         own = table[table[column] > 0].groupby("network", sort=False)[column].sum()
         if len(own):
@@ -81,7 +91,7 @@ def strategies(table: pandas.DataFrame) -> Figure:
         axes.set_ylim(0, 102)
         axes.grid(axis="x", visible=False)
     _networks_legend(figure, table, "")
-    _note(figure, table)
+    _note(figure, table, _absent(table))
     return figure
 
 
@@ -95,11 +105,20 @@ def plasticity(table: pandas.DataFrame) -> Figure:
         for network in style.in_order(own["network"], NETWORKS):
             rows = own[own["network"] == network].sort_values("lr")
             axes.plot(rows["test_learned"], rows["test_average"], linewidth=0.9, **_look(network))
+            first = rows[:1]
+            ring = style.HOLLOW | {
+                "color": style.look(NETWORKS[network]["model"]).color,
+                "markersize": 7,
+                "markeredgewidth": 0.6,
+            }
+            axes.plot(first["test_learned"], first["test_average"], "o", **ring)
         axes.set(xlim=(0, 102), ylim=(0, 102))
     for axes in lowest:
         axes.set_xlabel("accuracy just learned (%)")
     _networks_legend(figure, table, "-")
-    _note(figure, table)
+    _note(
+        figure, table, ["Means over seeds; a line joins a network's learning rates from the smallest (ringed) to the largest."]
+    )
     return figure
 
 
@@ -122,8 +141,13 @@ def matrices(table: pandas.DataFrame) -> Figure:
     for network, first, last in zip(networks, panels[0], panels[-1], strict=True):
         first.set_title(network)
         last.set_xlabel("accuracy on task")
+    style.note(figure, "; ".join(f"{dataset}: {stream}" for dataset, stream in _places(table)))
     figure.colorbar(picture, ax=panels, label="test accuracy (%)", shrink=0.6, aspect=25)
     return figure
+
+
+def _places(table: pandas.DataFrame) -> list[tuple[str, str]]:
+    return list(table[["dataset", "stream_name"]].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _matrix(axes: Axes, values: numpy.ndarray) -> ScalarMappable:
@@ -160,11 +184,12 @@ def switches(table: pandas.DataFrame) -> Figure:
         axes.set_xscale("log")
         style.name_rows(axes, names)
         axes.set_title(PEAKS.get(dataset, dataset), loc="left")
-    panels[-1, 0].set_xlabel("mean |error| over the five tasks (height of a peak: 1)")
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("mean |error| over the five tasks (height of a peak: 1)")
     entries = [style.entry(method, *METHODS[method], markersize=4) for method in METHODS]
     entries += [
-        style.entry("just learned", "0.15", markersize=4, markerfacecolor="white"),
-        style.entry("after the last task", "0.15", markersize=4),
+        style.entry("open: just learned", "0.6", "d", markersize=4, markerfacecolor="white"),
+        style.entry("filled: after the last task", "0.6", "d", markersize=4),
     ]
     style.legend(figure, entries, len(entries))
     _note(figure, table)
@@ -194,4 +219,10 @@ def peaks(table: pandas.DataFrame, centres: Sequence[float], sharpness: float) -
     for task, (first, last) in enumerate(zip(panels[0], panels[-1], strict=True), start=1):
         first.set_title(f"after task {task}")
         last.set_xlabel("x")
+    entries = [
+        style.entry("the truth", "0.65", "", linestyle="-"),
+        style.entry("what the network says", "0.2", "", linestyle="-"),
+        style.entry("the task just shown", "0.92", "s", markersize=7),
+    ]
+    style.legend(figure, entries, len(entries))
     return figure

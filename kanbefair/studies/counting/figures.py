@@ -27,7 +27,7 @@ def counting(table: pandas.DataFrame, over: str = "MLP") -> Figure:
                 right.plot(wide.index, wide[kind][model] / wide[kind][over], **drawn)
     right.axhline(1, color="0.6", linewidth=0.8)
     others = ", ".join(model for model in models if model != over)
-    for axes, label in ((left, style.LABELS["flops"]), (right, f"FLOPs of {others} ÷ FLOPs of {over}")):
+    for axes, label in ((left, "FLOPs per input"), (right, f"FLOPs of {others} ÷ FLOPs of {over}")):
         axes.set(xscale="log", yscale="log", xlabel="parameters (paper's formula)", ylabel=label)
     style.ratio_axis(right.yaxis)
     entries = [style.entry(model, style.look(model).color, "", linestyle="-") for model in models]

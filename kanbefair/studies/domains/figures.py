@@ -40,7 +40,8 @@ def budgets(runs: pandas.DataFrame, kinds: Sequence[str] = statistics.BUDGETS) -
                 of_model = steps[(steps["dataset"] == dataset) & (steps["model"] == model)]
                 _envelope(axes, of_model, points[kind].max(), model)
             _budget_axes(axes, own, kind)
-            axes.set_title(style.short(dataset))
+            if len(datasets) > 1 or kind == kinds[0]:
+                axes.set_title(style.short(dataset))
     entries = [style.entry(model, *style.look(model), linestyle="-", markersize=4) for model in style.in_order(runs["model"])]
     style.legend(figure, [*entries, style.entry("budgets compared", "0.9", "s", markersize=7)], len(entries) + 1)
     style.note(figure, outcomes.noted(runs))

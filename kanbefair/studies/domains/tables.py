@@ -15,6 +15,7 @@ declare(
     Column("{KAN,MLP}_{low,high}", "ends of the 95 % interval of that score over seeds", SCORE),
     Column("gain", "gain of KAN over MLP, mean over seeds, positive where KAN is better", GAIN),
     interval("gain over seeds", GAIN, "gain_low", "gain_high"),
+    Column("train_{KAN,MLP}", "metric of the same runs on the training part, mean over seeds", SCORE),
     Column("no_score_{KAN,MLP}", "seeds of which the model has no score within the budget; with one there is no mean", "seeds"),
     Column("at_chance_{KAN,MLP}", "seeds of which the chosen run is at chance", "seeds"),
 )

@@ -14,6 +14,8 @@ DIFFERENCES = {
     "ratio": ("relative difference of at most …", 1e-5, 10),
 }
 """The two columns of differences: the axis's label and its ends."""
+FEW = 20
+"""Fewer pairs than this have no curve: they are only named."""
 
 
 @style.styled
@@ -21,7 +23,8 @@ def agreement(pairs: pandas.DataFrame) -> Figure:
     """How near two columns of metrics come (`findings.compare`, `findings.duplicates`, `results/extended/differences`), as the
     share of pairs whose difference is at most x: a panel per domain, accuracies in points, errors relative to each other; a
     colour per model, a kind of line per entry of the column `pair`. Pairs that are nearer than the panel shows, as equal
-    ones are, stand at its left edge; those without a difference, as diverged ones are, at its right edge."""
+    ones are, stand at its left edge; those without a difference, as diverged ones are, at its right edge. Of fewer than `FEW`
+    pairs no curve is drawn."""
     domains = list(dict.fromkeys(pairs["domain"]))
     lines = dict(zip(dict.fromkeys(pairs["pair"]), cycle(("-", "--", ":"))))
     figure, panels = style.new_figure(1, len(domains), width=2.6 * len(domains), height=3.0, sharey=True)
@@ -42,5 +45,8 @@ def _agreement_panel(axes: Axes, pairs: pandas.DataFrame, lines: dict[str, str])
         share = 100 * numpy.arange(1, len(x) + 1) / len(x)
         drawn = {"color": style.look(model).color, "linestyle": lines[pair]}
         name = f"{model}, {pair} ({len(own):,})"
+        if len(own) < FEW:
+            axes.plot([], [], label=f"{name}: too few", **drawn)
+            continue
         axes.step(numpy.append(x, high), numpy.append(share, 100), where="post", label=name, **drawn)
     axes.set(xscale="log", xlabel=label, ylim=(0, 102), xlim=(low, high))

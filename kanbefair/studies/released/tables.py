@@ -101,7 +101,7 @@ declare(
     Column("ours = other", "rows in which both are the same to the digit", "rows"),
 )
 declare(
-    "published_{verdict,reruns_verdict}",
+    "published_reruns_verdict",
     "a domain, kind of budget and number of tries (`statistics.verdict`)",
     VERDICT,
     Column("tries", "whether KAN has all its tries, or as many as MLP: all or equal"),

@@ -83,7 +83,8 @@ def _layer_dots(axes: Axes, rows: pandas.DataFrame, name: str, column: str) -> N
 @style.styled
 def growth(table: pandas.DataFrame) -> Figure:
     """Time over that at the smallest value of each varied size (`layers.growth`); whiskers are quartiles; dashed: time in
-    proportion to the size."""
+    proportion to the multiplications, which grow with the square of inputs = outputs. Each line is a multiple of its own first
+    value: heights of two lines do not compare."""
     varied = list(dict.fromkeys(table["varied"]))
     figure, panels = style.new_figure(1, len(varied), width=1.75 * len(varied), height=2.3)
     for axes, name in zip(panels[0], varied, strict=True):
@@ -102,12 +103,15 @@ def growth(table: pandas.DataFrame) -> Figure:
                 label="linear layer of equal parameters" if layer == "linear" else layer,
             )
         values = numpy.array(sorted(set(own["value"])), dtype=float)
-        axes.plot(values, values / values[0], "--", color="0.6", linewidth=0.9, label="in proportion to the size")
+        steps = (values / values[0]) ** (2 if name == "width" else 1)
+        axes.plot(
+            values, steps, "--", color="0.6", linewidth=0.9, label="in proportion to the size (inputs = outputs: squared)"
+        )
         axes.set(xscale="log", xlabel=SIZES[name])
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_formatter(NullFormatter())
         style.ratio_axis(axes.yaxis)
-    panels[0, 0].set_ylabel("time, multiple of the smallest")
+    panels[0, 0].set_ylabel("time, multiple of the line's first")
     style.legend(figure, panels[0, 0].get_legend_handles_labels()[0], 4)
     return figure
 
@@ -127,7 +131,7 @@ def rates(table: pandas.DataFrame) -> Figure:
 
 
 def _rates_panel(axes: Axes, table: pandas.DataFrame, names: list[str]) -> None:
-    color = style.look("KAN").color
+    color = "0.2"
     fair = table["protocol"] == "fair"
     kinds = {
         "own batches": (-0.21, "o", color, (table["batches"] == "own") & fair),
@@ -166,7 +170,7 @@ def grid_cost(table: pandas.DataFrame) -> Figure:
         color, marker = style.look(model)
         axes.plot(own["hours"], y, marker, color=color, label=model)
         for place, value, rows in zip(y, own["hours"], own["rows"], strict=True):
-            axes.annotate(f"   {value:.3g} h for {rows:,.0f} runs", (value, place), va="center", fontsize=7)
+            axes.annotate(f"   {value:.2g} h for {rows:,.0f} runs", (value, place), va="center", fontsize=7)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     axes.set_xlim(low, high * 30)

@@ -125,6 +125,15 @@ def test_exceptions_are_mlp_rows_that_do_not_come_back(released, of):
     assert (off["model"] == "MLP").all()
 
 
+def test_exceptions_in_words_count_relu_networks_and_say_how_far_off(released):
+    table = released(mlp(90.0, widths="8"), mlp(90.0, widths="16", activation="gelu"), mlp(90.0), *errors(mlp(0.9)))
+    off = findings.exceptions(findings.compare(table, ours(table, [90.2, 89.6, 90.0, 0.5])))
+    assert findings.exceptions_in_words(off) == (
+        "2 MLP rows of accuracies do not come back to the digit; 1 of them are of relu networks. They are off by 0.3 points in "
+        "the median and by 0.4 at most."
+    )
+
+
 def test_a_run_without_a_score_is_no_row_that_came_back(released):
     table = released(mlp(90.0, widths="8"), mlp(90.0, widths="16"), mlp(numpy.nan, widths="32"))
     found = findings.compare(table, ours(table, [90.0, numpy.nan, numpy.nan]))
