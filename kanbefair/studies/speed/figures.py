@@ -28,7 +28,7 @@ SIZES = {
     "K": "spline order K",
     "width": "inputs = outputs",
     "batch": "rows of a batch",
-    "stack": "runs in a stack (width 5)",
+    "stack": "runs in a stack",
 }
 """What `design.VARIED` varies, in words."""
 LIMITS = {
@@ -111,7 +111,7 @@ def growth(table: pandas.DataFrame) -> Figure:
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_formatter(NullFormatter())
         style.ratio_axis(axes.yaxis)
-    panels[0, 0].set_ylabel("time, multiple of the line's first")
+    panels[0, 0].set_ylabel("time ÷ the line's first")
     style.legend(figure, panels[0, 0].get_legend_handles_labels()[0], 4)
     return figure
 

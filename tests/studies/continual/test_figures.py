@@ -48,6 +48,12 @@ def test_switches_join_what_was_learned_with_what_is_left():
     assert line.get_title(loc="left") == "five peaks on a line"
 
 
+def _stream(rows):
+    """The cells of the matrices of one stream."""
+    table = pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])
+    return table.assign(dataset="Digits", stream_name="pairs")
+
+
 def test_matrices_are_heat_maps_in_the_order_of_strategies():
     rows = [
         (network, strategy, after, on, 10.0 * after + on + (50 if strategy == "joint" else 0))
@@ -56,7 +62,7 @@ def test_matrices_are_heat_maps_in_the_order_of_strategies():
         for after in (1, 2)
         for on in (1, 2)
     ]
-    panels = shown(figures.matrices(pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])))
+    panels = shown(figures.matrices(_stream(rows)))
     assert [axes.get_ylabel() for axes in panels] == ["naive\nafter task", "", "joint\nafter task", ""]
     assert numpy.array_equal(panels[0].images[0].get_array(), [[11, 12], [21, 22]])
     assert [text.get_text() for text in panels[3].texts] == ["61", "62", "71", "72"]
@@ -108,15 +114,15 @@ def test_answers_on_the_peaks_have_the_colour_of_their_family():
 
 def test_runs_at_chance_and_without_a_score_are_counted_below():
     plane = _summary(network=["MLP relu", "KAN", "KAN"], lr=[0.1, 0.1, 0.01], test_learned=99.0, test_average=20.0)
-    assert figures.plasticity(plane).get_supxlabel() == ""
+    said = figures.plasticity(plane).get_supxlabel().replace("\n", " ")
+    assert said == "Means over seeds; a line joins a network's learning rates from the smallest (ringed) to the largest."
+    assert figures.matrices(_stream([("KAN", "naive", 1, 1, 90.0)])).get_supxlabel() == "Digits: pairs"
     figure = figures.plasticity(plane.assign(at_chance=[0, 1, 2], lost=[5, 0, 0]))
-    assert (
-        figure.get_supxlabel().replace("\n", " ")
-        == "Runs that are at chance: KAN 3. Runs without a score, left out: MLP relu 5."
-    )
+    counted = "Runs that are at chance: KAN 3. Runs without a score, left out: MLP relu 5."
+    assert figure.get_supxlabel().replace("\n", " ") == f"{said} {counted}"
 
 
 def test_a_network_without_a_score_has_no_matrix():
     rows = [("KAN", "naive", 1, 1, 90.0), ("KAN", "joint", 1, 1, 80.0), ("MLP relu", "naive", 1, 1, 70.0)]
-    panels = shown(figures.matrices(pandas.DataFrame(rows, columns=["network", "strategy", "after", "on", "value"])))
+    panels = shown(figures.matrices(_stream(rows)))
     assert [axes.images[0].get_array().tolist() for axes in panels] == [[[90]], [[70]], [[80]]]

@@ -34,7 +34,16 @@ def test_a_figure_is_drawn_and_saved_twice_to_the_same_bytes(name, tmp_path):
     check_saved(FIGURES[name], tmp_path)
 
 
-def test_agreement_is_shown_of_like_and_like():
+def test_a_few_pairs_are_named_and_have_no_curve():
+    (axes,) = shown(figures.agreement(pairs()[:25]))
+    drawn = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
+    assert drawn == {"KAN, ours (10): too few": 0, "KAN, theirs (10): too few": 0, "MLP, ours (3): too few": 0} | {
+        "MLP, theirs (2): too few": 0
+    }
+
+
+def test_agreement_is_shown_of_like_and_like(monkeypatch):
+    monkeypatch.setattr(figures, "FEW", 1)
     table = pandas.DataFrame(
         [
             ("vision", "KAN", "ours", 0.0, math.nan),
