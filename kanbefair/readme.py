@@ -11,7 +11,7 @@ from kanbefair.errors import InputError, exit_status
 from kanbefair.folders import PROJECT, replaced
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
-from kanbefair.studies import ablation, continual, counting, domains, released, speed  # noqa: F401 (they declare their tables)
+from kanbefair.studies import ablation, continual, counting, domains, fairness, released, speed  # noqa: F401 (their tables)
 from kanbefair.studies.released import findings, reruns, rounding
 
 
