@@ -9,12 +9,12 @@ from kanbefair.report import columns, tables
 from kanbefair.report.columns import Column, check, declare
 from kanbefair.report.shared_columns import COUNTS, RUNS, named
 from kanbefair.specs import RunSpec
-from kanbefair.studies import ablation, continual, counting, domains, released, speed
+from kanbefair.studies import ablation, continual, counting, domains, fairness, released, speed
 from kanbefair.sweep.store import UNTABLED
 from kanbefair.training.continual.spec import ContinualSpec
 from kanbefair.training.learned_splines import DrawnSpec
 
-STUDIES = (domains, counting, ablation, continual, speed, released)
+STUDIES = (domains, counting, ablation, continual, speed, released, fairness)
 RESULTS = ROOT / "results"
 COMMITTED = {path.stem: path for path in (RESULTS / "embedded").glob("*.csv")}
 COMMITTED |= {f"extended/{path.name.split('.')[0]}": path for path in (RESULTS / "extended").glob("*.csv*")}
