@@ -10,7 +10,8 @@ from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
 from kanbefair.studies.fairness import choice
 
-SUFFIXES = {"fairness_tries": ".csv.gz", "fairness_final": ".csv.gz", "fairness_datasets": ".csv", "fairness_pairs": ".csv"}
+PACKED = ("fairness_tries", "fairness_final")
+"""The large tables."""
 OF_CELL = ["domain", "dataset", "source", "family", "budget_kind", "level", "target", "size", "trial"]
 """What a row says of its cell and place in it; all else is of its run."""
 PLACES = {"fairness_tries": ["chosen"], "fairness_final": ["seed", "division"]}
@@ -25,7 +26,7 @@ class Tables:
 
     def path(self, name: str) -> Path:
         """Where a table lies."""
-        return self.folder / f"{name}{SUFFIXES[name]}"
+        return self.folder / f"{name}{'.csv.gz' if name in PACKED else '.csv'}"
 
     def read(self, name: str) -> pandas.DataFrame:
         """A table as it is, with the columns of its declaration if it is not there."""
@@ -70,6 +71,10 @@ class Tables:
         if len(table):
             kept = table[~pandas.MultiIndex.from_frame(table[by]).isin(pandas.MultiIndex.from_frame(rows[by]))]
             rows = pandas.concat([kept, rows]) if len(kept) else rows
+        self.write(name, rows)
+
+    def write(self, name: str, rows: pandas.DataFrame) -> None:
+        """Write a whole table. Raises `InputError` if its columns are not the declared ones."""
         columns.check(f"extended/{name}", rows.columns)
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,9 @@ import numpy
 import pandas
 
 from kanbefair.errors import InputError, choose, exit_status
+from kanbefair.folders import PROJECT
 from kanbefair.report.decision import EQUIVALENT, UNDECIDED, margin
+from kanbefair.studies.fairness.committed import Tables
 from kanbefair.studies.fairness.inference import ERROR_RATE, confirm, labels
 
 PAIR = ("first", "second")
@@ -80,7 +82,7 @@ class Domain:
 
 
 DOMAINS = (
-    Domain("symbolic", "mae", (2000,) * 40, between=0.1, tries=0.2, seeds=0.05),
+    Domain("symbolic", "mae", (2000,) * 45, between=0.1, tries=0.2, seeds=0.05),
     Domain(
         "tabular classification",
         "accuracy",
@@ -120,6 +122,10 @@ SHAPES: dict[str, Callable] = {
     "skewed": lambda generator, size: generator.exponential(size=size) - 1,
 }
 """How true differences are spread over sources, with mean 0 and standard deviation 1; tails are those of Student's t of 3."""
+
+
+SETTINGS = [("normal", 1.0), ("normal", 4.0), ("heavy", 1.0), ("skewed", 1.0), ("skewed", 4.0)]
+"""What is simulated for the committed table: shape, and factor of the spread over sources."""
 
 
 def scores(domain: Domain, effect: float, studies: int, generator: numpy.random.Generator, shape: str) -> numpy.ndarray:
@@ -234,13 +240,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--effect", type=float, nargs="+", default=[0, 1, 2, 3], help="true mean differences, in margins")
     p.add_argument("--between", type=float, default=1.0, help="factor of the differences' spread over sources")
     p.add_argument("--shape", default="normal", help=f"of differences over sources: {', '.join(SHAPES)}")
+    p.add_argument(
+        "--write", action="store_true", help="simulate all of `SETTINGS` and write results/extended/fairness_simulation.csv"
+    )
     args = p.parse_args(argv)
 
-    domains = [replace(domain, between=args.between * domain.between) for domain in DOMAINS]
+    def shares(shape: str, between: float) -> pandas.DataFrame:
+        domains = [replace(domain, between=between * domain.between) for domain in DOMAINS]
+        table = pandas.concat(simulate(args.studies, args.seed, effect, domains, shape) for effect in args.effect)
+        return summary(table).assign(shape=shape, between=between, studies=args.studies)
 
     def work() -> None:
-        table = pandas.concat(simulate(args.studies, args.seed, effect, domains, args.shape) for effect in args.effect)
-        print(summary(table).to_string(index=False, float_format="{:.3f}".format, na_rep=""))
+        settings = SETTINGS if args.write else [(args.shape, args.between)]
+        table = pandas.concat([shares(*setting) for setting in settings])
+        print(table.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
+        if args.write:
+            Tables(PROJECT / "results" / "extended").write("fairness_simulation", table)
 
     return exit_status(work)
 

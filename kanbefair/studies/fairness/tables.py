@@ -87,6 +87,22 @@ PAIRS = (
     Column("row_variance", "variance of their mean difference of accuracy over the test rows", "square of percent"),
 )
 
+SIMULATION = (
+    Column("effect", "true mean difference over sources of two simulated families", "margins"),
+    Column("domain", "domain; any: of whole studies, which count where one of their tests does"),
+    Column("sources", "sources of the domain"),
+    Column("margin", "margin of the domain", "points of accuracy, or log10 of a ratio of errors"),
+    Column("covered", "share of 95 % intervals that hold the true mean"),
+    Column("surely", "share of tests with Holm's p below 5 %"),
+    Column("winner", "share of labels that name a family"),
+    Column("second", "share of labels that name the second, which is behind where there is an effect"),
+    Column("{equivalent,undecided}", "share of these labels"),
+    Column("shape", "of the differences over sources: normal, heavy-tailed (Student's t of 3) or skewed (exponential)"),
+    Column("between", "factor of their spread"),
+    Column("studies", "studies simulated"),
+)
+
+declare("extended/fairness_simulation", "an effect, a domain, a shape and a spread (`simulate`)", SIMULATION)
 declare("extended/fairness_tries", "a try", TRIES)
 declare("extended/fairness_final", "a frozen run", FINAL)
 declare("extended/fairness_datasets", "a dataset", DATASETS)

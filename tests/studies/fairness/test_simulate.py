@@ -19,7 +19,7 @@ def test_identical_families_seldom_get_a_winner(identical):
     assert shares.loc[ANY, "winner"] <= 0.05
     assert (shares["winner"].drop(ANY) <= 0.02).all()
     assert (shares["covered"].drop(ANY).between(0.925, 0.975)).all()
-    assert shares.loc[[domain.name for domain in DOMAINS], "sources"].tolist() == [40, 22, 10, 8]
+    assert shares.loc[[domain.name for domain in DOMAINS], "sources"].tolist() == [45, 22, 10, 8]
 
 
 def test_a_large_difference_is_found_and_on_its_own_side():
