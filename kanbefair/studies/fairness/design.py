@@ -119,12 +119,7 @@ def cells(
     levels: Sequence[int] = range(1, sizes.LEVELS + 1),
 ) -> list[Cell]:
     """The cells of some families under some kinds of budget on a dataset."""
-    return [
-        Cell(entry, task, family, kind, level, doubled)
-        for kind in kinds
-        for level in levels
-        for family in families
-    ]
+    return [Cell(entry, task, family, kind, level, doubled) for kind in kinds for level in levels for family in families]
 
 
 def frozen(spec: RunSpec, entry: Entry, task: Task) -> list[RunSpec]:
