@@ -4,6 +4,9 @@ A part is a domain, with KAN and MLP under both kinds of budget, or "splines:<do
 values. Each is tried, chosen, frozen and judged dataset by dataset, and its rows of the committed tables in `results/extended/`
 take the place of those that were there. A run whose key and results version are in these tables, or that has a record in
 `results/runs`, is not trained again. What a part will cost is shown first.
+
+"sensitivity:<choice>" runs one of `variations` on the third of the datasets; "labels" trains nothing and writes the labels
+under all choices, and the claims, anew from the tables that are there.
 """
 
 import argparse
@@ -11,14 +14,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas
+
 from kanbefair.data import load
 from kanbefair.data.available import available
 from kanbefair.errors import choose, exit_status
 from kanbefair.folders import PROJECT
-from kanbefair.studies.fairness import design, sizes
+from kanbefair.studies.fairness import claims, design, sensitivity, sensitivity_runs, sizes
+from kanbefair.studies.fairness.committed import Tables
 from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS, Entry
 from kanbefair.studies.fairness.design import PAIR, SPLINES
 from kanbefair.studies.fairness.runner import Part, Runner
+from kanbefair.studies.fairness.variations import TO_RUN
 from kanbefair.sweep import cost
 from kanbefair.values import names
 
@@ -29,6 +36,8 @@ PARTS = {
         *(Part(f"splines:{domain}", domain, SPLINES, ("values",)) for domain in DOMAINS),
     )
 }
+ALL = PARTS | {f"sensitivity:{name}": own for name, own in TO_RUN.items()} | {"labels": None}
+"""All parts; "labels" trains nothing."""
 
 
 def show_cost(runner: Runner, part: Part, entries: Sequence[Entry]) -> None:
@@ -55,7 +64,7 @@ def show_cost(runner: Runner, part: Part, entries: Sequence[Entry]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m kanbefair.studies.fairness.run", description=__doc__, allow_abbrev=False)
-    parser.add_argument("parts", nargs="*", default=list(DOMAINS), help=f"{', '.join(PARTS)} (default: all domains)")
+    parser.add_argument("parts", nargs="*", default=list(DOMAINS), help=f"{', '.join(ALL)} (default: all domains)")
     parser.add_argument("--data-dir", default="", help="folder with the real datasets")
     parser.add_argument("--datasets", default="", help="these datasets of the parts alone")
     parser.add_argument("--workers", type=int, default=0, help="processes that train (default: one per core)")
@@ -66,21 +75,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Run the parts that the command line names."""
-    parts = [PARTS[choose("part", name, PARTS)] for name in args.parts]
+    parts = [choose("part", name, ALL) for name in args.parts]
     only = names("--datasets", args.datasets)
     results = Path(args.out) / "results"
     runner = Runner(args.data_dir, results / "extended", results / "runs", args.workers)
-    for part in parts:
-        wanted = [name for name, entry in DATASETS.items() if entry.domain == part.domain and (not only or name in only)]
-        there = available(wanted, args.data_dir or None, "fair")
-        if absent := [name for name in wanted if name not in there]:
-            print(f"{part.name}: not here, left out: {', '.join(absent)}", flush=True)
-        entries = [DATASETS[name] for name in there]
+    for name in parts:
+        part = ALL[name]
+        if part is None:
+            write_labels(runner.tables, results / "embedded")
+            continue
+        varied = not isinstance(part, Part)
+        wanted = [entry for entry in DATASETS.values() if (entry.third if varied else entry.domain == part.domain)]
+        entries = here(name, [entry for entry in wanted if not only or entry.name in only], args.data_dir)
         if not args.no_cost:
-            show_cost(runner, part, entries)
-        together = part.domain == "symbolic"  # functions of the same points train in the same stacks
-        for group in [entries] if together else [[entry] for entry in entries]:
-            runner.group(group, part)
+            (sensitivity_runs.show_cost if varied else show_cost)(runner, part, entries)
+        for together in groups(entries):
+            sensitivity_runs.group(runner, part, together) if varied else runner.group(together, part)
+
+
+def here(part: str, entries: Sequence[Entry], data_dir: str) -> list[Entry]:
+    """The entries whose data are there; the others are named."""
+    there = available([entry.name for entry in entries], data_dir or None, "fair")
+    if absent := [entry.name for entry in entries if entry.name not in there]:
+        print(f"{part}: not here, left out: {', '.join(absent)}", flush=True)
+    return [DATASETS[name] for name in there]
+
+
+def groups(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries that train together: functions of the same points share stacks."""
+    symbolic = [entry for entry in entries if entry.domain == "symbolic"]
+    return [*([symbolic] if symbolic else []), *([entry] for entry in entries if entry.domain != "symbolic")]
+
+
+def write_labels(tables: Tables, embedded: Path) -> None:
+    """Write the labels under all choices and the claims, from what is there; streams of tasks are in the folder `embedded`."""
+    final, tries, varied, pairs = (tables.read(f"fairness_{name}") for name in ("final", "tries", "sensitivity", "pairs"))
+    streams = embedded / "continual_runs.csv"
+    tables.write("fairness_sensitivity_labels", sensitivity.labels(final, tries, varied))
+    tables.write(
+        "claims", claims.claims(final, pairs, pandas.read_csv(streams, low_memory=False) if streams.is_file() else None)
+    )
 
 
 if __name__ == "__main__":
