@@ -1,6 +1,6 @@
 """The committed tables of the study: rows in, rows out, and which runs are done by them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas
@@ -10,11 +10,16 @@ from kanbefair.provenance import RESULTS_VERSION
 from kanbefair.report import columns
 from kanbefair.studies.fairness import choice
 
-PACKED = ("fairness_tries", "fairness_final")
+PACKED = ("fairness_tries", "fairness_final", "fairness_sensitivity_tries", "fairness_sensitivity")
 """The large tables."""
 OF_CELL = ["domain", "dataset", "source", "family", "budget_kind", "level", "target", "size", "trial"]
 """What a row says of its cell and place in it; all else is of its run."""
-PLACES = {"fairness_tries": ["chosen"], "fairness_final": ["seed", "division"]}
+PLACES = {
+    "fairness_tries": ["chosen"],
+    "fairness_sensitivity_tries": ["chosen"],
+    "fairness_final": ["seed", "division"],
+    "fairness_sensitivity": ["variation", "value", "seed", "division"],
+}
 """What else is not of the run."""
 
 
@@ -31,9 +36,9 @@ class Tables:
     def read(self, name: str) -> pandas.DataFrame:
         """A table as it is, with the columns of its declaration if it is not there."""
         path = self.path(name)
-        return pandas.read_csv(path, low_memory=False) if path.is_file() else pandas.DataFrame()
+        return pandas.read_csv(path, low_memory=False, dtype={"value": str}) if path.is_file() else pandas.DataFrame()
 
-    def _known(self, name: str, keys: Iterable[str]) -> dict[str, dict]:
+    def _known(self, name: str, keys: Collection[str]) -> dict[str, dict]:
         table = self.read(name)
         if table.empty:
             return {}
@@ -42,13 +47,13 @@ class Tables:
         own = own.astype(object).where(own.notna(), None)
         return {row["key"]: row for row in own.to_dict("records")}
 
-    def tries(self, keys: Iterable[str]) -> dict[str, dict]:
+    def tries(self, keys: Collection[str]) -> dict[str, dict]:
         """What the rows of tries with these keys say of their runs, by key."""
-        return self._known("fairness_tries", keys)
+        return self._known("fairness_sensitivity_tries", keys) | self._known("fairness_tries", keys)
 
-    def final(self, keys: Iterable[str]) -> dict[str, dict]:
+    def final(self, keys: Collection[str]) -> dict[str, dict]:
         """What the rows of frozen runs with these keys say of their runs, by key."""
-        return self._known("fairness_final", keys)
+        return self._known("fairness_sensitivity", keys) | self._known("fairness_final", keys)
 
     def doubled(self, dataset: str) -> int:
         """How often a dataset's epochs were doubled, 0 if it is not there."""
@@ -63,6 +68,11 @@ class Tables:
         self._put("fairness_pairs", pairs, ["dataset", "budget_kind", "level", "first", "second"])
         if about is not None:
             self._put("fairness_datasets", pandas.DataFrame([about]), ["dataset"])
+
+    def put_varied(self, tries: pandas.DataFrame, final: pandas.DataFrame) -> None:
+        """Put the rows of sensitivity runs, and of tries of their own, in the place of those that were there."""
+        self._put("fairness_sensitivity_tries", tries, choice.CELL)
+        self._put("fairness_sensitivity", final, ["variation", "value", *choice.CELL])
 
     def _put(self, name: str, rows: pandas.DataFrame, by: list[str]) -> None:
         if rows.empty:

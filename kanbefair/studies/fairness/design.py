@@ -27,8 +27,8 @@ class Cell:
         entry: the dataset.
         task: its data, under `fair`.
         family: the family of networks.
-        kind: of the budget, one of `sizes.KINDS`.
-        level: 1, 2 or 3.
+        kind: of the budget, one of `sizes.COUNTED`.
+        level: 1, 2 or 3; 0 is below the admissible ones.
         doubled: how often the dataset's epochs were doubled.
     """
 
@@ -42,12 +42,13 @@ class Cell:
     @cached_property
     def inputs(self) -> int:
         """Inputs of the network; of a text the width of its embedding at this level."""
-        return _inputs(self.task)[self.level - 1]
+        return _inputs(self.task)[max(self.level, 1) - 1]
 
     @cached_property
     def budget(self) -> float:
         """What every try meets within 5 %."""
-        return budgets(self.task, self.kind)[self.level - 1]
+        own = budgets(self.task, self.kind)
+        return own[self.level - 1] if self.level else own[0] / sizes.FACTOR
 
     @cached_property
     def tries(self) -> list["Try"]:
@@ -81,7 +82,7 @@ class Cell:
             **schedule(self.entry, self.task, self.doubled),
             **own,
         )
-        size = getattr(count(shape_of(spec, self.task)), sizes.KINDS[self.kind])
+        size = getattr(count(shape_of(spec, self.task)), sizes.COUNTED[self.kind])
         for third, lr in enumerate(space.rates(values["rate"])):
             yield Try(replace(spec, lr=lr), number * space.RATES + third, size)
 
@@ -109,14 +110,16 @@ def accepted(task: Task, family: str, kind: str, level: int) -> float:
     return sizes.accepted(family, _inputs(task)[level - 1], task.output_size, kind, budgets(task, kind)[level - 1])
 
 
-def cells(entry: Entry, task: Task, families: Sequence[str], kinds: Sequence[str], doubled: int = 0) -> list[Cell]:
+def cells(
+    entry: Entry,
+    task: Task,
+    families: Sequence[str],
+    kinds: Sequence[str],
+    doubled: int = 0,
+    levels: Sequence[int] = range(1, sizes.LEVELS + 1),
+) -> list[Cell]:
     """The cells of some families under some kinds of budget on a dataset."""
-    return [
-        Cell(entry, task, family, kind, level, doubled)
-        for kind in kinds
-        for level in range(1, sizes.LEVELS + 1)
-        for family in families
-    ]
+    return [Cell(entry, task, family, kind, level, doubled) for kind in kinds for level in levels for family in families]
 
 
 def frozen(spec: RunSpec, entry: Entry, task: Task) -> list[RunSpec]:

@@ -114,8 +114,8 @@ def confirm(estimate: numpy.ndarray, error: numpy.ndarray, sources: numpy.ndarra
     return table
 
 
-def domains(final: pandas.DataFrame, pair: tuple[str, str]) -> pandas.DataFrame:
-    """The confirmatory tests of a pair: a row a domain of at least `SOURCES` sources and budget kind; Holm's correction is over
+def domains(final: pandas.DataFrame, pair: tuple[str, str], least: int = SOURCES) -> pandas.DataFrame:
+    """The confirmatory tests of a pair: a row a domain of at least so many sources and budget kind; Holm's correction is over
     all rows.
 
     The margin is the mean over sources of the datasets' margins: what the estimate is at most where each difference is within
@@ -128,7 +128,7 @@ def domains(final: pandas.DataFrame, pair: tuple[str, str]) -> pandas.DataFrame:
     table = groups["difference"].agg(["mean", "sem", "size"]).set_axis(["estimate", "error", "sources"], axis=1)
     table["margin"] = groups["margin"].mean()
     table["datasets"] = by_dataset.groupby(DOMAIN).size()
-    table = table[table["sources"] >= SOURCES].reset_index()
+    table = table[table["sources"] >= least].reset_index()
     tests = confirm(*(table[name].to_numpy() for name in ("estimate", "error", "sources")))
     table = table.assign(**tests)
     table["label"] = labels(table, pair, ("holm_low", "holm_high"))

@@ -4,45 +4,30 @@ A part is a domain, with KAN and MLP under both kinds of budget, or "splines:<do
 values. Each is tried, chosen, frozen and judged dataset by dataset, and its rows of the committed tables in `results/extended/`
 take the place of those that were there. A run whose key and results version are in these tables, or that has a record in
 `results/runs`, is not trained again. What a part will cost is shown first.
+
+"sensitivity:<choice>" runs one of `variations` on the third of the datasets; "labels" trains nothing and writes the labels
+under all choices, and the claims, anew from the tables that are there.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
 import pandas
 
-from kanbefair import sweep
 from kanbefair.data import load
 from kanbefair.data.available import available
 from kanbefair.errors import choose, exit_status
 from kanbefair.folders import PROJECT
-from kanbefair.specs import RunSpec
-from kanbefair.studies.fairness import choice, design, sizes
+from kanbefair.studies.fairness import claims, design, sensitivity, sensitivity_runs, sizes
 from kanbefair.studies.fairness.committed import Tables
 from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS, Entry
-from kanbefair.studies.fairness.design import PAIR, SPLINES, Cell
+from kanbefair.studies.fairness.design import PAIR, SPLINES
+from kanbefair.studies.fairness.runner import Part, Runner
+from kanbefair.studies.fairness.variations import TO_RUN
 from kanbefair.sweep import cost
-from kanbefair.training.right_rows import unpack
 from kanbefair.values import names
-
-MOST_LATE = 0.2
-"""If a larger share of a dataset's frozen runs gains late, its epochs double."""
-MOST_DOUBLED = 2
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one call runs: some families under some kinds of budget on the datasets of a domain."""
-
-    name: str
-    domain: str
-    families: tuple[str, ...]
-    kinds: tuple[str, ...]
-
 
 PARTS = {
     part.name: part
@@ -51,170 +36,8 @@ PARTS = {
         *(Part(f"splines:{domain}", domain, SPLINES, ("values",)) for domain in DOMAINS),
     )
 }
-
-
-class Runner:
-    """Trains and judges datasets, and keeps the tables.
-
-    Args:
-        data_dir: the folder with real datasets.
-        folder: of the committed tables.
-        runs: of the records.
-        workers: processes that train; 0: one per core.
-    """
-
-    def __init__(self, data_dir: str, folder: Path, runs: Path, workers: int):
-        self.data_dir, self.runs, self.workers = data_dir, runs, workers
-        self.tables = Tables(folder)
-        self.store = sweep.Store(runs)
-
-    def rows(self, specs: Sequence[RunSpec], label: str) -> dict[str, dict]:
-        """What each run returned, by key: from its record, trained now if there is none."""
-        if not specs:
-            return {}
-        try:
-            table = sweep.run(specs, runs=self.runs, data_dir=self.data_dir, workers=self.workers or None, label=label)
-        except sweep.RunsFailed as error:
-            table = error.table
-        return {row["key"]: row for row in table.astype(object).where(table.notna(), None).to_dict("records")}
-
-    def group(self, entries: Sequence[Entry], part: Part) -> None:
-        """Try, choose, freeze and judge on some datasets; epochs double where too many runs gain late."""
-        tasks = {entry.name: load(entry.name, self.data_dir or None) for entry in entries}
-        doubled = {entry.name: self.tables.doubled(entry.name) for entry in entries}
-        while entries:
-            cells = [
-                cell
-                for entry in entries
-                for cell in design.cells(entry, tasks[entry.name], part.families, part.kinds, doubled[entry.name])
-            ]
-            tries = self.tries(cells)
-            final, right = self.final(cells, tries)
-            again = []
-            for entry in entries:
-                own, judged = (table[table["dataset"] == entry.name] for table in (tries, final))
-                late = judged["late"].astype(float).mean()
-                if part.families == PAIR and late > MOST_LATE and doubled[entry.name] < MOST_DOUBLED:
-                    doubled[entry.name] += 1
-                    again.append(entry)
-                    continue
-                task = tasks[entry.name]
-                about = _about(entry, task, own, doubled[entry.name], late) if part.families == PAIR else None
-                self.tables.put(own, judged, _pairs(judged, right), about)
-                print(f"{entry.name}: done, {100 * late:.0f} % gain late, doubled {doubled[entry.name]} times", flush=True)
-            entries = again
-
-    def tries(self, cells: Sequence[Cell]) -> pandas.DataFrame:
-        """The rows of `fairness_tries` of some cells."""
-        planned = [(cell, own) for cell in cells for own in cell.tries]
-        known = self.tables.tries({own.spec.key for _, own in planned})
-        lacking = list({own.spec.key: own.spec for _, own in planned if own.spec.key not in known}.values())
-        found = known | {key: _of_try(row) for key, row in self.rows(lacking, "tries").items()}
-        rows = [_named(cell) | {"size": own.size, "trial": own.trial} | found[own.spec.key] for cell, own in planned]
-        table = pandas.DataFrame(rows)
-        return table.assign(chosen=choice.chosen(table))
-
-    def final(self, cells: Sequence[Cell], tries: pandas.DataFrame) -> tuple[pandas.DataFrame, dict[str, numpy.ndarray]]:
-        """The rows of `fairness_final` of some cells, by their tries; and which test rows runs get right, by key, where that is
-        known."""
-        best = {tuple(row[name] for name in choice.CELL): row for row in tries[tries["chosen"]].to_dict("records")}
-        planned = []
-        for cell in cells:
-            row = best[cell.entry.name, cell.family, cell.kind, cell.level]
-            spec = next(own.spec for own in cell.tries if own.trial == row["trial"])
-            planned += [(cell, row, own) for own in design.frozen(spec, cell.entry, cell.task)]
-        tasks = {cell.entry.name: cell.task for cell in cells}
-        found, right = self.tables.final({spec.key for _, _, spec in planned}), {}
-        lacking = list({spec.key: spec for _, _, spec in planned if spec.key not in found}.values())
-        for key, row in self.rows(lacking, "frozen").items():
-            found[key], rows = self._of_frozen(row, tasks[row["dataset"]])
-            if rows is not None:
-                right[key] = rows
-        table = pandas.DataFrame(
-            [
-                _named(cell)
-                | {name: row[name] for name in ("size", "trial")}
-                | {"seed": spec.seed, "division": spec.division or 0}
-                | found[spec.key]
-                for cell, row, spec in planned
-            ]
-        )
-        return table, right
-
-    def _of_frozen(self, row: dict, task: object) -> tuple[dict, numpy.ndarray | None]:
-        """What a frozen run's row of `fairness_final` says of its result, and which test rows it gets right."""
-        curves = {} if row["outcome"] == "failed" else self.store.curves(row["record"])
-        accuracy = row["metric"] == "accuracy"
-        figure = "metric" if accuracy else "rmse"
-        right = unpack(curves["right_rows"], len(task.y_test)) if "right_rows" in curves else None
-        constant = choice.constant(task)
-        own = {
-            "score": choice.score(row.get(f"test_{figure}_selected"), row["outcome"], constant),
-            "loss": row.get("test_loss_selected"),
-            "balanced": None if right is None else choice.balanced(right, task.y_test.numpy()),
-            "score_last": choice.score(row.get(f"test_{figure}_last"), row["outcome"], constant),
-            "score_best": choice.score(row.get(f"test_{figure}_best"), row["outcome"], constant),
-            "valid": row.get(f"valid_{figure}_selected"),
-            "late": bool(curves) and choice.gains_late(curves[f"valid_{figure}"], row["metric"], len(task.x_valid)),
-            "test_rows": len(task.y_test),
-        }
-        return own | _of_run(row), right
-
-
-def _named(cell: Cell) -> dict[str, object]:
-    entry = cell.entry
-    own = {"domain": entry.domain, "dataset": entry.name, "source": entry.source, "family": cell.family}
-    return own | {"budget_kind": cell.kind, "level": cell.level, "target": cell.budget}
-
-
-def _of_run(row: dict) -> dict[str, object]:
-    return {
-        name: row.get(name) for name in ("metric", "outcome", "epoch_selected", "key", "data", "results_version", "processor")
-    }
-
-
-FIELDS = (
-    *("widths", "live_parameters", "epochs", "batch_size", "lr", "weight_decay", "schedule", "embedding", "activation"),
-    *("batch_norm", "layer_norm", "dropout", "gain", "grid", "order", "shortcut", "start"),
-)
-
-
-def _of_try(row: dict) -> dict[str, object]:
-    """What a try's row of `fairness_tries` says of its run."""
-    figure = "metric" if row["metric"] == "accuracy" else "rmse"
-    score = {"valid": row.get(f"valid_{figure}_selected"), "valid_loss": row.get("valid_loss_selected")}
-    return score | {name: row.get(name) for name in FIELDS} | _of_run(row)
-
-
-def _pairs(final: pandas.DataFrame, right: dict[str, numpy.ndarray]) -> pandas.DataFrame:
-    """The rows of `fairness_pairs`: of each level the first family with each other one, where rows are known that are right."""
-    rows = []
-    for (dataset, kind, level), own in final.groupby(["dataset", "budget_kind", "level"], sort=False):
-        kept = {family: [right.get(key) for key in keys] for family, keys in own.groupby("family", sort=False)["key"]}
-        means = {family: 100 * numpy.mean(all_, axis=0) for family, all_ in kept.items() if all(r is not None for r in all_)}
-        for second in list(means)[1:]:
-            first = next(iter(means))
-            difference = means[first] - means[second]
-            rows.append((dataset, kind, level, first, second, float(difference.var(ddof=1) / len(difference))))
-    return pandas.DataFrame(rows, columns=["dataset", "budget_kind", "level", "first", "second", "row_variance"])
-
-
-def _about(entry: Entry, task: object, tries: pandas.DataFrame, doubled: int, late: float) -> dict[str, object]:
-    """The row of `fairness_datasets` of a dataset."""
-    accuracy = task.metric == "accuracy"
-    largest = 100 * float(task.y_test.bincount().max() / len(task.y_test)) if accuracy else None
-    row = {"domain": entry.domain, "dataset": entry.name, "source": entry.source, "metric": task.metric}
-    row |= {"input_size": task.input_size, "output_size": task.output_size}
-    row |= {f"{part}_rows": len(task.part(part)[0]) for part in ("train", "valid", "test")}
-    row |= {"largest": largest, "constant": choice.constant(task)}
-    row |= {"epochs": tries["epochs"].iloc[0], "doubled": doubled, "late": 100 * late}
-    kans = tries[tries["family"] == "KAN"].groupby(["budget_kind", "level"])["grid"].median()
-    for kind in sizes.KINDS:
-        for level, budget in enumerate(design.budgets(task, kind), start=1):
-            row[f"{kind}_{level}"] = budget
-            row |= {f"{kind}_{level}_{family}": 100 * design.accepted(task, family, kind, level) for family in PAIR}
-            row[f"grid_{kind}_{level}"] = kans[kind, level]
-    return row
+ALL = PARTS | {f"sensitivity:{name}": own for name, own in TO_RUN.items()} | {"labels": None}
+"""All parts; "labels" trains nothing."""
 
 
 def show_cost(runner: Runner, part: Part, entries: Sequence[Entry]) -> None:
@@ -241,7 +64,7 @@ def show_cost(runner: Runner, part: Part, entries: Sequence[Entry]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m kanbefair.studies.fairness.run", description=__doc__, allow_abbrev=False)
-    parser.add_argument("parts", nargs="*", default=list(DOMAINS), help=f"{', '.join(PARTS)} (default: all domains)")
+    parser.add_argument("parts", nargs="*", default=list(DOMAINS), help=f"{', '.join(ALL)} (default: all domains)")
     parser.add_argument("--data-dir", default="", help="folder with the real datasets")
     parser.add_argument("--datasets", default="", help="these datasets of the parts alone")
     parser.add_argument("--workers", type=int, default=0, help="processes that train (default: one per core)")
@@ -252,21 +75,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Run the parts that the command line names."""
-    parts = [PARTS[choose("part", name, PARTS)] for name in args.parts]
+    parts = [choose("part", name, ALL) for name in args.parts]
     only = names("--datasets", args.datasets)
     results = Path(args.out) / "results"
     runner = Runner(args.data_dir, results / "extended", results / "runs", args.workers)
-    for part in parts:
-        wanted = [name for name, entry in DATASETS.items() if entry.domain == part.domain and (not only or name in only)]
-        there = available(wanted, args.data_dir or None, "fair")
-        if absent := [name for name in wanted if name not in there]:
-            print(f"{part.name}: not here, left out: {', '.join(absent)}", flush=True)
-        entries = [DATASETS[name] for name in there]
+    for name in parts:
+        part = ALL[name]
+        if part is None:
+            write_labels(runner.tables, results / "embedded")
+            continue
+        varied = not isinstance(part, Part)
+        wanted = [entry for entry in DATASETS.values() if (entry.third if varied else entry.domain == part.domain)]
+        entries = here(name, [entry for entry in wanted if not only or entry.name in only], args.data_dir)
         if not args.no_cost:
-            show_cost(runner, part, entries)
-        together = part.domain == "symbolic"  # functions of the same points train in the same stacks
-        for group in [entries] if together else [[entry] for entry in entries]:
-            runner.group(group, part)
+            (sensitivity_runs.show_cost if varied else show_cost)(runner, part, entries)
+        for together in groups(entries):
+            sensitivity_runs.group(runner, part, together) if varied else runner.group(together, part)
+
+
+def here(part: str, entries: Sequence[Entry], data_dir: str) -> list[Entry]:
+    """The entries whose data are there; the others are named."""
+    there = available([entry.name for entry in entries], data_dir or None, "fair")
+    if absent := [entry.name for entry in entries if entry.name not in there]:
+        print(f"{part}: not here, left out: {', '.join(absent)}", flush=True)
+    return [DATASETS[name] for name in there]
+
+
+def groups(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries that train together: functions of the same points share stacks."""
+    symbolic = [entry for entry in entries if entry.domain == "symbolic"]
+    return [*([symbolic] if symbolic else []), *([entry] for entry in entries if entry.domain != "symbolic")]
+
+
+def write_labels(tables: Tables, embedded: Path) -> None:
+    """Write the labels under all choices and the claims, from what is there; streams of tasks are in the folder `embedded`."""
+    final, tries, varied, pairs = (tables.read(f"fairness_{name}") for name in ("final", "tries", "sensitivity", "pairs"))
+    streams = embedded / "continual_runs.csv"
+    tables.write("fairness_sensitivity_labels", sensitivity.labels(final, tries, varied))
+    tables.write(
+        "claims", claims.claims(final, pairs, pandas.read_csv(streams, low_memory=False) if streams.is_file() else None)
+    )
 
 
 if __name__ == "__main__":

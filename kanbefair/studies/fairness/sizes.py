@@ -13,12 +13,15 @@ LEAST_UNITS = 4
 """Every hidden layer has at least so many units."""
 KINDS = {"values": "live_parameters", "flops": "flops_local"}
 """The kinds of budget and what they count: values trained, and FLOPs with the non-zero bases alone (`models.counting`)."""
+OTHER_KINDS = {"values_paper": "parameters", "flops_paper": "flops", "flops_shared": "flops_shared"}
+"""Kinds of sensitivity alone: the paper's counts of values and of FLOPs, and FLOPs with shared bases."""
+COUNTED = KINDS | OTHER_KINDS
 LEVELS = 3
 ACCEPTED = 0.8
 """A level is admissible where such a share of both families' first points can meet it."""
 LOOKED_AT = 32
 """So many points are looked at for that."""
-LADDER = [step * 10**power for power in range(2, 7) for step in (1, 1.5, 2, 3, 5, 7)]
+LADDER = [step * 10**power for power in range(2, 9) for step in (1, 1.5, 2, 3, 5, 7)]
 """The numbers among which a dataset's lowest level is found."""
 FACTOR = 2
 """From one level to the next."""
@@ -39,7 +42,7 @@ def _nearest(size: Callable[[int], float], budget: float, start: int, most: int 
 
 @cache
 def widths(shape: Shape, profile: str, depth: int, kind: str, budget: float) -> tuple[int, ...] | None:
-    """The hidden widths with which a network's count `kind` comes within `TOLERANCE` of a budget; None if there are none.
+    """The hidden widths with which a network's count of a `kind` comes within `TOLERANCE` of a budget; None if there are none.
 
     All layers grow together, in the proportions of the profile; then the last, the one before and so on are widened or
     narrowed, to no less than half and no more than double, where that comes nearer. `shape` has two widths, inputs and outputs.
@@ -48,7 +51,7 @@ def widths(shape: Shape, profile: str, depth: int, kind: str, budget: float) -> 
     proportions = space.PROFILES[profile][:depth]
 
     def size(hidden: tuple[int, ...]) -> float:
-        return getattr(count(replace(shape, widths=(inputs, *hidden, outputs))), KINDS[kind])
+        return getattr(count(replace(shape, widths=(inputs, *hidden, outputs))), COUNTED[kind])
 
     def scaled(number: int) -> tuple[int, ...]:
         return tuple(max(LEAST_UNITS, round(number / 4 * share / max(proportions))) for share in proportions)

@@ -8,8 +8,12 @@ CELL = (
     Column("dataset", "name of the dataset"),
     Column("source", "what it shares rows, recordings or a formula with; a source counts once"),
     Column("family", "family of networks"),
-    Column("budget_kind", "values: values trained; flops: FLOPs executed, with the non-zero bases alone"),
-    Column("level", "1, 2 or 3"),
+    Column(
+        "budget_kind",
+        "values: values trained; flops: FLOPs executed, with the non-zero bases alone; of sensitivity alone: values_paper, "
+        "flops_paper: by the paper's formulas; flops_shared: with bases shared by all outputs",
+    ),
+    Column("level", "1, 2 or 3; 0: below the admissible ones, of sensitivity alone"),
     Column("target", "the budget of the level; of a text that of the network behind the embedding", "that of `budget_kind`"),
     Column("size", "what the network counts of it", "that of `budget_kind`"),
     Column("trial", "number of the try: three times its point's in the Sobol sequence, and which learning rate"),
@@ -102,8 +106,58 @@ SIMULATION = (
     Column("studies", "studies simulated"),
 )
 
+
+KIND = Column("budget_kind", "of the study, beside which the row stands: values or flops")
+DIFFERENCE = "points of accuracy, or log10 of a ratio of errors, by `metric`"
+SENSITIVITY = (
+    Column(
+        "variation", "what is chosen otherwise: epoch, tries, flops, parameters, lowest, epochs, optimizer, start, range, rows"
+    ),
+    Column("value", "what is chosen"),
+)
+LABELS = (
+    *SENSITIVITY,
+    CELL[0],
+    KIND,
+    Column("metric", "accuracy, or mae where targets are numbers"),
+    Column("estimate", "KAN over MLP, mean over sources", DIFFERENCE),
+    Column("low", "end of its 95 % interval over sources, with Holm's correction", DIFFERENCE),
+    Column("high", "the other end", DIFFERENCE),
+    Column("margin", "the smallest difference that matters", DIFFERENCE),
+    Column("sources", "sources behind it"),
+    Column("datasets", "datasets behind it"),
+    Column("label", "KAN, MLP, equivalent or undecided; or not run yet; or too few sources"),
+    Column("main_estimate", "the estimate of the study as decided, on the same datasets", DIFFERENCE),
+    Column("main_label", "and its label"),
+)
+CLAIMS = (
+    Column("claim", "number of the paper's claim (docs/protocol.md: Claims), or the arXiv number of another paper"),
+    Column("domain", "domain that is spoken of; continual: streams of tasks"),
+    Column("dataset", "dataset that is spoken of; empty if it is the domain"),
+    Column("budget_kind", "what is equal: values or flops; empty where networks are those of the streams"),
+    Column("comparison", "what is compared, the second taken from the first"),
+    Column("published", "the paper's effect in the domain; empty if it has no such figure", "that of the column `unit`"),
+    Column("effect", "mean effect", "that of the column `unit`"),
+    Column("low", "end of the 95 % interval of effect that the label takes", "that of the column `unit`"),
+    Column("high", "the other end", "that of the column `unit`"),
+    Column("unit", "unit of the effect and its interval"),
+    Column("margin", "the smallest effect that matters", "that of the column `unit`"),
+    Column("sources", "sources behind it"),
+    Column("seeds", "seeds of each run, the fewest of a family"),
+    Column(
+        "label",
+        "who is ahead (of claim 3: where more is gained), equivalent, undecided; of claim 2 (not) inferior; or not run yet",
+    ),
+    Column("rule", "by which the label is given"),
+    Column("reason", "why nothing is decided, where that is not the interval"),
+)
+
 declare("extended/fairness_simulation", "an effect, a domain, a shape and a spread (`simulate`)", SIMULATION)
 declare("extended/fairness_tries", "a try", TRIES)
 declare("extended/fairness_final", "a frozen run", FINAL)
 declare("extended/fairness_datasets", "a dataset", DATASETS)
 declare("extended/fairness_pairs", "a dataset, a kind of budget, a level and two families", PAIRS)
+declare("extended/fairness_sensitivity_tries", "a try at budgets of sensitivity alone", TRIES)
+declare("extended/fairness_sensitivity", "a frozen run under another choice", SENSITIVITY, FINAL)
+declare("extended/fairness_sensitivity_labels", "a choice, a domain and a kind of budget", LABELS)
+declare("extended/claims", "a claim, a domain or dataset, and a kind of budget", CLAIMS)
