@@ -156,10 +156,13 @@ def _scores(final: pandas.DataFrame, pair: tuple[str, str]) -> pandas.DataFrame:
 def _uneven(study: Study, final: pandas.DataFrame, pair: tuple[str, str]) -> pandas.DataFrame:
     """Balanced accuracy and log loss of each of a pair where one class holds most test rows."""
     uneven = study.datasets.loc[pandas.to_numeric(study.datasets["largest"]) > LARGE_CLASS, "dataset"]
-    own = final[final["dataset"].isin(uneven)].groupby([*inference.DATASET, "family"])[["balanced", "loss"]].mean()
-    wide = own.unstack("family").reindex(columns=itertools.product(("balanced", "loss"), pair))
-    wide.columns = [f"{name}_{place}" for name in ("balanced", "loss") for place in ("first", "second")]
-    return wide.rename_axis(inference.DATASET).reset_index()
+    own = final[final["dataset"].isin(uneven)]
+    parts = {
+        f"{name}_{place}": own[own["family"] == family].groupby(inference.DATASET)[name].mean()
+        for name in ("balanced", "loss")
+        for place, family in zip(("first", "second"), pair, strict=True)
+    }
+    return pandas.DataFrame(parts).rename_axis(inference.DATASET).reset_index()
 
 
 def by_level(final: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> pandas.DataFrame:
@@ -212,9 +215,23 @@ def expected_best(tries: pandas.DataFrame) -> pandas.DataFrame:
     if table.empty:
         return pandas.DataFrame(columns=[*DOMAIN, "family", "tries", "behind", "sources"])
     table.index = pandas.MultiIndex.from_tuples(table.index, names=[*place, "family"])
-    sources = table.rename_axis(columns="tries").stack().groupby([*inference.DATASET, "family", "tries"]).mean()
-    sources = sources.groupby([*DOMAIN, "source", "family", "tries"]).mean().groupby([*DOMAIN, "family", "tries"])
-    return sources.agg(behind="mean", sources="size").reset_index()
+    by_dataset = table.groupby([*inference.DATASET, "family"]).mean()
+    by_source = by_dataset.groupby([*DOMAIN, "source", "family"]).mean().reset_index("source")
+    long = by_source.melt("source", var_name="tries", value_name="behind", ignore_index=False)
+    groups = long.groupby([*DOMAIN, "family", "tries"])["behind"]
+    return groups.agg(behind="mean", sources="size").reset_index()
+
+
+def profiles(final: pandas.DataFrame) -> pandas.DataFrame:
+    """Performance profiles of all families on the sources that have them all (`descriptive.profiles`), with the number of these
+    sources; no rows if there are none."""
+    own = families(final)
+    has = final.groupby([*DOMAIN, "dataset"])["family"].nunique() == len(own)
+    final = final.merge(has[has].index.to_frame(index=False))
+    if final.empty:
+        return pandas.DataFrame(columns=[*DOMAIN, "family", "within", "share", "sources"])
+    sources = final.groupby(DOMAIN)["source"].nunique().rename("sources")
+    return descriptive.profiles(final, own).join(sources, on=DOMAIN)
 
 
 def checks(study: Study) -> pandas.DataFrame:

@@ -99,14 +99,22 @@ BETWEEN = (
     Column("budget_kind", "values or flops"),
     Column("first", "family that is compared"),
     Column("second", "with this one"),
-    Column("estimate", "mean over the levels of the first's result less the second's, positive where the first is better", GAIN),
+    Column(
+        "estimate", "mean over the levels of the first's result less the second's, positive where the first is better", GAIN
+    ),
     *interval("estimate", GAIN),
     Column("{low,high}_90", "ends of the 90 % interval, by which two are equivalent", GAIN),
 )
 HAPPENED = (
     Column("runs_{first,second}", "frozen runs of the family", "runs"),
-    Column("no_result_{first,second}", "of these, those that failed or stayed at chance: they score as the constant predictor", "runs"),
-    Column("late", "share of the frozen runs that still gain more than the margin in the last tenth of their epochs", "percent"),
+    Column(
+        "no_result_{first,second}",
+        "of these, those that failed or stayed at chance",
+        "runs",
+    ),
+    Column(
+        "late", "share of the frozen runs that still gain more than the margin in the last tenth of their epochs", "percent"
+    ),
 )
 DOMAINS = _each(
     Column("domain", "symbolic, tabular classification, tabular regression, text, if so many of its sources have run"),
@@ -122,7 +130,7 @@ DOMAINS = _each(
     Column("datasets", "datasets of these sources", "datasets"),
     Column(
         "probability_{first,equivalent,second}",
-        "of another source, by the Bayesian signed-rank test: that the first is better by more than the margin, neither, the second",
+        "of the Bayesian signed-rank test: that the first is better by more than the margin, neither, or the second",
     ),
     Column("middle", "interquartile mean of the sources' differences", GAIN),
     Column("middle_{low,high}", "ends of its 95 % interval, by a hierarchical bootstrap", GAIN),
@@ -136,7 +144,11 @@ BY_DATASET = _each(
     Column("source", "what it shares rows, recordings or a formula with; a source counts once"),
     *BETWEEN,
     Column("freedom", "degrees of freedom of the intervals (Satterthwaite)"),
-    Column("variance_{seeds,divisions,rows}", "what each adds to the variance of estimate; rows: empty if not known", "square of that"),
+    Column(
+        "variance_{seeds,divisions,rows}",
+        "what each adds to the variance of estimate; rows: empty if not known",
+        "square of that",
+    ),
     MARGIN,
     LABEL,
     Column("levels", "levels that are compared", "levels"),
