@@ -188,3 +188,10 @@ def uneven(datasets: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> pandas.D
         for place, family in zip(("first", "second"), pair, strict=True)
     }
     return own.set_index(["dataset", "budget_kind"])[list(names)].rename(columns=names)
+
+
+def search_space() -> pandas.DataFrame:
+    """The dimensions that are searched (`space`): a row each, with the family that has it and what it holds."""
+    rows = [("all", own.name, own.words) for own in space.SHARED]
+    rows += [(family, own.name, own.words) for family, dimensions in space.OWN.items() for own in dimensions]
+    return pandas.DataFrame(rows, columns=["family", "dimension", "values"]).set_index(["family", "dimension"])

@@ -14,6 +14,7 @@ from kanbefair.studies.fairness.design import PAIR
 KINDS = {"values": ("o", "equal values trained"), "flops": ("D", "equal FLOPs executed")}
 """Marker and words of each kind of budget."""
 SIZES = {"values": "values trained", "flops": "FLOPs executed"}
+SHORT = {"values": "values", "flops": "FLOPs"}
 METRICS = ("accuracy", "mae")
 BAND = {"color": "0.9", "linewidth": 0, "zorder": 0}
 SPREAD = {"values": -0.2, "flops": 0.2}
@@ -208,7 +209,7 @@ def _panels(table: pandas.DataFrame) -> tuple[Figure, list[tuple[Axes, pandas.Da
     figure, panels = style.wrapped(len(places), columns, width=max(1.8 * columns, 4.2))
     for axes, (domain, kind) in zip(panels, places, strict=True):
         sources = int(groups[domain, kind]["sources"].max())
-        axes.set_title(f"{domain}, {sources} source{'' if sources == 1 else 's'}\n{KINDS[kind][1]}")
+        axes.set_title(f"{domain}\n{sources} source{'' if sources == 1 else 's'}, equal {SHORT[kind]}")
     return figure, [(axes, groups[place]) for axes, place in zip(panels, places, strict=True)]
 
 

@@ -1,0 +1,102 @@
+"""A small study on data that ship with the package, through the code of the large one: half of its tries at the lowest level.
+
+Its runs are runs of the large study, so that a clone can see whether these come back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pandas
+
+from kanbefair.data import load
+from kanbefair.errors import choose
+from kanbefair.report.notebook import Section
+from kanbefair.specs import RunSpec
+from kanbefair.studies.fairness import choice, design, run, space, tables
+from kanbefair.studies.fairness.datasets import DATASETS
+from kanbefair.studies.fairness.design import PAIR, Cell, Try
+from kanbefair.studies.fairness.findings import Study
+from kanbefair.studies.fairness.sizes import KINDS
+
+NAMES = ("Special_ellipkinc", "Feynman_I.12.11", "WineRecognition", "BreastCancer", "Digits")
+PROFILES = {
+    "smoke": (NAMES[2:3], 1, ("values",)),
+    "embedded": (NAMES, space.SHAPES // 2, tuple(KINDS)),
+    "paper": (NAMES, space.SHAPES, tuple(KINDS)),
+}
+"""The datasets, how many shapes each family tries, and the kinds of budget."""
+
+
+@dataclass(frozen=True)
+class SmallCell(Cell):
+    """A cell of which only the tries of the first `shapes` are made."""
+
+    shapes: int = space.SHAPES
+
+    @cached_property
+    def tries(self) -> list[Try]:
+        """The first of the large study's tries."""
+        return super().tries[: self.shapes * space.RATES]
+
+
+def cells(profile: str, data_dir: str) -> list[Cell]:
+    """The cells of a profile: KAN and MLP at the lowest level, one division."""
+    names, shapes, kinds = PROFILES[choose("profile", profile, PROFILES)]
+    entries = [replace(DATASETS[name], divisions=1) for name in names]
+    tasks = {name: load(name, data_dir or None) for name in names}
+    return [
+        SmallCell(entry, tasks[entry.name], family, kind, 1, shapes=shapes)
+        for entry in entries
+        for kind in kinds
+        for family in PAIR
+    ]
+
+
+def tries(cells: Sequence[Cell]) -> list[RunSpec]:
+    """The blind runs of some cells."""
+    return list({own.spec.key: own.spec for cell in cells for own in cell.tries}.values())
+
+
+def frozen(cells: Sequence[Cell], tries: pandas.DataFrame) -> list[RunSpec]:
+    """The frozen runs of some cells, whose tries (rows of `fairness_tries`) are chosen."""
+    best = tries[tries["chosen"]].set_index(choice.CELL)["trial"]
+    specs = {}
+    for cell in cells:
+        trial = best[cell.entry.name, cell.family, cell.kind, cell.level]
+        chosen = next(own.spec for own in cell.tries if own.trial == trial)
+        specs |= {spec.key: spec for spec in design.frozen(chosen, cell.entry, cell.task)}
+    return list(specs.values())
+
+
+def runner(section: Section) -> run.Runner:
+    """What judges runs that a notebook has trained; it knows no tables."""
+    return run.Runner(section.data_dir, section.outputs.results, section.outputs.runs, section.workers)
+
+
+def study(judge: run.Runner, cells: Sequence[Cell], tries: pandas.DataFrame) -> Study:
+    """The small study from its finished runs."""
+    final, right = judge.final(cells, tries)
+    about = pandas.DataFrame(columns=[column.name for column in tables.DATASETS])
+    return Study(tries, final, about, run.pairs(final, right))
+
+
+def again(small: Study, large: Study) -> str:
+    """How many runs of the small study are in the large one, and how far they are off, in words."""
+    said = []
+    for name, column, words in (("tries", "valid", "tries"), ("final", "score", "frozen runs")):
+        own, others = (getattr(one, name).drop_duplicates("key").set_index("key") for one in (small, large))
+        both = own.join(others[[column, "data"]], rsuffix="_large", how="inner")
+        both = both[both["data"] == both["data_large"]]
+        if both.empty:
+            said.append(f"none of {len(own)} {words} is in the large study's tables yet")
+            continue
+        off = (both[column] / both[f"{column}_large"].astype(float) - 1).abs()
+        same = int((off < ROUNDED).sum())
+        most = f", the others are off by at most {100 * off.max():.2g} %" if same < len(both) else ""
+        said.append(f"of {len(own)} {words} {len(both)} are in the large study's tables, {same} with the same score{most}")
+    return f"{'; '.join(said)}.".capitalize()
+
+
+ROUNDED = 1e-5
+"""Tables keep six digits."""
