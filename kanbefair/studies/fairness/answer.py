@@ -61,9 +61,7 @@ def _why_not(domain: str, each: pandas.DataFrame) -> str:
     if not sources:
         return f"- {domain}: nothing yet; {_counted(of, 'source')} are to come."
     if domain in CONFIRMATORY:
-        return (
-            f"- {domain}: not a domain yet, {sources} of {of} sources are in and {SOURCES} are needed. Each dataset for itself:"
-        )
+        return f"- {domain}: not a domain yet, {sources} of {of} sources are in, {SOURCES} are needed. Each dataset for itself:"
     left = "" if sources == of else f"; {sources} of {of} sources are in"
     return f"- {domain}: of too few sources to speak as a domain{left}. Each dataset for itself:"
 
@@ -125,7 +123,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def run_so_far(study: Study) -> str:
+def run_so_far(study: Study) -> Markdown:
     """Which datasets are in, and which are missing, a line a domain."""
     lines = []
     for row in coverage(study.final).to_dict("records"):
@@ -133,7 +131,7 @@ def run_so_far(study: Study) -> str:
         named = f"{there} have run" if row["datasets"] else f"none of {row['of datasets']} datasets has run"
         missing = f"; missing: {row['missing']}" if 0 < row["datasets"] < row["of datasets"] else ""
         lines.append(f"- {row['domain']}: {named}{missing}.")
-    return "\n".join(lines)
+    return Markdown("\n".join(lines))
 
 
 def kept_rules(study: Study) -> Markdown:

@@ -51,6 +51,14 @@ def read(folder: Path = FOLDER) -> Study:
     return Study(**{name: table if len(table) else _empty(declared[name]) for name, table in found.items()})
 
 
+def labels(folder: Path = FOLDER) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    """The tables `fairness_domains` and `fairness_by_dataset` as notebook 11 has written them; empty if it has not."""
+    there = Tables(folder)
+    declared = {"domains": tables.DOMAINS, "by_dataset": tables.BY_DATASET}
+    found = {name: there.read(f"fairness_{name}") for name in declared}
+    return tuple(table if len(table) else _empty(declared[name]) for name, table in found.items())
+
+
 def _empty(columns: Sequence[Column]) -> pandas.DataFrame:
     return pandas.DataFrame(columns=[column.name for column in columns])
 
