@@ -46,24 +46,6 @@ def cells(profile: str, data_dir: str) -> list[Cell]:
     return [SmallCell(entry, tasks[entry.name], family, KIND, 1, shapes=shapes) for entry in entries for family in PAIR]
 
 
-def tries(self) -> list[Try]:
-    """The first of the large study's tries."""
-    return super().tries[: self.shapes * space.RATES]
-
-
-def cells(profile: str, data_dir: str) -> list[Cell]:
-    """The cells of a profile: KAN and MLP at equal values, at the lowest level, one division."""
-    names, shapes = PROFILES[choose("profile", profile, PROFILES)]
-    entries = [replace(DATASETS[name], divisions=1) for name in names]
-    tasks = {name: load(name, data_dir or None) for name in names}
-    return [
-        SmallCell(entry, tasks[entry.name], family, kind, 1, shapes=shapes)
-        for entry in entries
-        for kind in kinds
-        for family in PAIR
-    ]
-
-
 def tries(cells: Sequence[Cell]) -> list[RunSpec]:
     """The blind runs of some cells."""
     return list({own.spec.key: own.spec for cell in cells for own in cell.tries}.values())
