@@ -44,11 +44,11 @@ def _by_kind(rows: pandas.DataFrame) -> list[dict[str, object]]:
 
 def _domain_line(row: dict[str, object], each: pandas.DataFrame) -> str:
     own = each.loc[each["budget_kind"] == row["budget_kind"], "estimate"]
-    tests = f"Holm's correction over {_counted(row['tests'], 'test')}"
+    tests = f"Holm's correction over {counted(row['tests'], 'test')}"
     said = [
         f"- **{row['domain']}**, {KINDS[row['budget_kind']]}: {decision(row, ('holm_low', 'holm_high'))}",
-        f"95 % interval over {_counted(row['sources'], 'source')}, {tests}",
-        f"{row['first']} better on {(own > 0).sum()} of {_counted(len(own), 'dataset')}",
+        f"95 % interval over {counted(row['sources'], 'source')}, {tests}",
+        f"{row['first']} better on {(own > 0).sum()} of {counted(len(own), 'dataset')}",
     ]
     if row["sources"] < row["planned"]:
         said.append(f"so far: {row['sources']} of {row['planned']} sources are in")
@@ -59,7 +59,7 @@ def _why_not(domain: str, each: pandas.DataFrame) -> str:
     """Why nothing is said of a domain."""
     sources, of = each["source"].nunique(), planned(domain)
     if not sources:
-        return f"- {domain}: nothing yet; {_counted(of, 'source')} are to come."
+        return f"- {domain}: nothing yet; {counted(of, 'source')} are to come."
     if domain in CONFIRMATORY:
         return f"- {domain}: not a domain yet, {sources} of {of} sources are in, {SOURCES} are needed. Each dataset for itself:"
     left = "" if sources == of else f"; {sources} of {of} sources are in"
@@ -119,7 +119,8 @@ def _times(logarithm: float) -> str:
     return f"{ratio:.3g}" if ratio < 100 else f"{ratio:,.0f}"
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """A number with what it is of, in the plural where it is not 1."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from kanbefair.report import style
 from kanbefair.report.decision import EQUIVALENT, UNDECIDED
 from kanbefair.studies.domains.figures import label_color
+from kanbefair.studies.fairness.answer import KINDS, counted
 from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS
 from kanbefair.studies.fairness.design import PAIR
 
-KINDS = {"values": ("o", "equal values trained"), "flops": ("D", "equal FLOPs executed")}
-"""Marker and words of each kind of budget."""
+MARKERS = {"values": "o", "flops": "D"}
+"""The marker of each kind of budget."""
 SIZES = {"values": "values trained", "flops": "FLOPs executed"}
 SHORT = {"values": "values", "flops": "FLOPs"}
 METRICS = ("accuracy", "mae")
@@ -55,7 +56,7 @@ def verdict(domains: pandas.DataFrame, datasets: pandas.DataFrame, pair: tuple[s
         )
         _difference_axis(axes, metric, pair)
     shown = style.in_order(rows["budget_kind"], KINDS)
-    entries = [style.entry(KINDS[kind][1], "0.3", KINDS[kind][0], linestyle="-") for kind in shown]
+    entries = [style.entry(KINDS[kind], "0.3", MARKERS[kind], linestyle="-") for kind in shown]
     entries += [style.entry("one source", "0.6", ".")] if len(domains) else []
     style.legend(figure, [*entries, style.entry("margin", "0.85", "s", markersize=7)], 4)
     style.note(figure, NOTE)
@@ -95,7 +96,7 @@ def _difference(axes: Axes, row: dict[str, object], y: float, height: float = 0.
     axes.barh(y, high - low, height, low, **BAND)
     value = pandas.DataFrame([[row["estimate"], row["low"], row["high"]]])
     value = _shown(style.closed(value), metric)
-    look = style.DOT | {"color": label_color(row["label"]), "fmt": KINDS[row["budget_kind"]][0]} | look
+    look = style.DOT | {"color": label_color(row["label"]), "fmt": MARKERS[row["budget_kind"]]} | look
     axes.errorbar(value[0], [y], xerr=style.whiskers(value), **look)
 
 
@@ -142,7 +143,7 @@ def datasets(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
     for axes, domain in zip([left, *panels[:, -1][: len(others)]], [longest, *others], strict=True):
         _each(axes, table[table["domain"] == domain], pair)
     shown = style.in_order(table["budget_kind"], KINDS)
-    entries = [style.entry(KINDS[kind][1], "0.3", KINDS[kind][0], linestyle="-", markersize=3) for kind in shown]
+    entries = [style.entry(KINDS[kind], "0.3", MARKERS[kind], linestyle="-", markersize=3) for kind in shown]
     entries += [style.entry(family, style.look(family).color, "s") for family in pair if family in set(table["label"])]
     entries += [style.entry("equivalent or undecided", style.NEUTRAL, "s")] if _none_ahead(table) else []
     style.legend(figure, [*entries, style.entry("margin", "0.85", "s", markersize=7)], 3)
@@ -163,7 +164,7 @@ def _each(axes: Axes, own: pandas.DataFrame, pair: tuple[str, str]) -> None:
     axes.tick_params(axis="y", labelsize=6)
     _difference_axis(axes, own["metric"].iloc[0], pair)
     axes.set_xlabel(axes.get_xlabel().split("   ")[0])
-    axes.set_title(f"{own['domain'].iloc[0]}: {len(names)} datasets of {own['source'].nunique()} sources")
+    axes.set_title(f"{own['domain'].iloc[0]}: {counted(len(names), 'dataset')} of {counted(own['source'].nunique(), 'source')}")
 
 
 @style.styled
@@ -209,7 +210,7 @@ def _panels(table: pandas.DataFrame) -> tuple[Figure, list[tuple[Axes, pandas.Da
     figure, panels = style.wrapped(len(places), columns, width=max(1.8 * columns, 4.2))
     for axes, (domain, kind) in zip(panels, places, strict=True):
         sources = int(groups[domain, kind]["sources"].max())
-        axes.set_title(f"{domain}\n{sources} source{'' if sources == 1 else 's'}, equal {SHORT[kind]}")
+        axes.set_title(f"{domain}\n{counted(sources, 'source')}, equal {SHORT[kind]}")
     return figure, [(axes, groups[place]) for axes, place in zip(panels, places, strict=True)]
 
 

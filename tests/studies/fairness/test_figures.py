@@ -96,8 +96,8 @@ def test_datasets_are_sorted_and_the_longest_domain_has_the_left_column():
     right, left = shown(datasets(study(runs)))
     assert list(labels(left.yaxis)) == ["d1", "d2", "d0"]
     assert left.get_title() == "text: 3 datasets of 3 sources"
-    assert right.get_title() == "vision: 1 datasets of 1 sources"
-    assert left.get_position().height > right.get_position().height
+    assert right.get_title() == "vision: 1 dataset of 1 source"
+    assert left.get_position().x0 < right.get_position().x0
 
 
 def test_families_have_their_looks():
