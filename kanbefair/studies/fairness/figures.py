@@ -11,6 +11,7 @@ from kanbefair.studies.domains.figures import label_color
 from kanbefair.studies.fairness.answer import KINDS, counted
 from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS
 from kanbefair.studies.fairness.design import PAIR
+from kanbefair.studies.fairness.inference import ERROR_RATE
 
 MARKERS = {"values": "o", "flops": "D"}
 """The marker of each kind of budget."""
@@ -263,4 +264,33 @@ def profiles(table: pandas.DataFrame) -> Figure:
         axes.set_xlabel("points behind the best" if metric == "accuracy" else "error ÷ best error")
         axes.set_ylabel("% of sources")
     _families(figure, table["family"])
+    return figure
+
+
+@style.styled
+def errors(table: pandas.DataFrame) -> Figure:
+    """How often labels name a family, by the true difference (`fairness_simulation`): a panel a domain, a line a spread."""
+    if table.empty:
+        return _nothing()
+    domains = style.in_order(table["domain"], DOMAINS)
+    figure, panels = style.wrapped(len(domains), 3, sharey=True, width=7.2)
+    settings = list(dict.fromkeys(zip(table["shape"], table["between"], strict=True)))
+    for axes, domain in zip(panels, domains, strict=True):
+        own = table[table["domain"] == domain]
+        axes.axhline(100 * ERROR_RATE, color="0.6", linewidth=0.8)
+        for (shape, between), look in zip(settings, style.FREE, strict=False):
+            rows = own[(own["shape"] == shape) & (own["between"] == between)]
+            axes.plot(rows["effect"], 100 * rows["winner"], color=look.color, marker=look.marker, markersize=3.5, linewidth=1)
+        sources = own["sources"].iloc[0]
+        axes.set_title("any label of a study" if pandas.isna(sources) else f"{domain}, {counted(int(sources), 'source')}")
+        axes.set_xlabel("true difference ÷ margin")
+        axes.set_xticks(sorted(table["effect"].unique()))
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel("% naming a family")
+    entries = [
+        style.entry(f"{shape}, spread ×{between:g}", *look, linestyle="-")
+        for (shape, between), look in zip(settings, style.FREE, strict=False)
+    ]
+    style.legend(figure, [*entries, style.entry(f"{100 * ERROR_RATE:g} %", "0.6", "", linestyle="-")], 3)
+    style.note(figure, f"{table['studies'].max():,} simulated studies for each point. At 0 both families are the same.")
     return figure
