@@ -205,8 +205,8 @@ def how_often_it_errs(simulated: pandas.DataFrame) -> str:
     usual = whole.iloc[0]
     return (
         f"Of two families that are the same a single label names one in {_span(single['winner'])} of the cases, and a study of "
-        f"all of them has such a label in {100 * usual['winner']:.1f} % ({usual['shape']} differences) and {_span(whole['winner'])} "
-        f"over all spreads. The 95 % intervals hold the true difference in {_span(simulated['covered'].dropna())}."
+        f"all of them has such a label in {100 * usual['winner']:.1f} % ({usual['shape']} differences) and "
+        f"{_span(whole['winner'])} over all spreads. The 95 % intervals hold the true difference in {_span(simulated['covered'].dropna())}."
     )
 
 

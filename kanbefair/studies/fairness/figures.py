@@ -19,8 +19,6 @@ SIZES = {"values": "values trained", "flops": "FLOPs executed"}
 SHORT = {"values": "values", "flops": "FLOPs"}
 METRICS = ("accuracy", "mae")
 BAND = {"color": "0.9", "linewidth": 0, "zorder": 0}
-SPREAD = {"values": -0.2, "flops": 0.2}
-"""By how much of a row the kinds of budget stand above and below its middle."""
 
 
 @style.styled
@@ -41,11 +39,12 @@ def verdict(domains: pandas.DataFrame, datasets: pandas.DataFrame, pair: tuple[s
     metrics = style.in_order(rows["metric"], METRICS)
     counts = [rows.loc[rows["metric"] == metric, "row"].nunique() for metric in metrics]
     figure, panels = style.new_figure(len(metrics), 1, width=7.2, height=1.3 + 0.42 * sum(counts), height_ratios=counts)
+    places = _places(rows["budget_kind"])
     for axes, metric in zip(panels[:, 0], metrics, strict=True):
         own = rows[rows["metric"] == metric]
         names = list(dict.fromkeys(own["row"]))
         for row in own.to_dict("records"):
-            y = names.index(row["row"]) + SPREAD[row["budget_kind"]]
+            y = names.index(row["row"]) + places[row["budget_kind"]]
             if row["row"] == row["domain"]:
                 _sources(axes, datasets, row, y)
             _difference(axes, row, y)
@@ -68,6 +67,12 @@ NOTE = (
     "Lines are 95 % intervals: of a domain over its sources, with Holm's correction; of a dataset over seeds, divisions and "
     "test rows, which speak of this dataset alone. On the right: label, mean difference over three levels, what it is of."
 )
+
+
+def _places(kinds: pandas.Series) -> dict[str, float]:
+    """Where in a row the kinds of budget stand: around its middle, one alone on it."""
+    shown = style.in_order(kinds, KINDS)
+    return {kind: 0.4 * (place - (len(shown) - 1) / 2) for place, kind in enumerate(shown)}
 
 
 def _of(table: pandas.DataFrame, pair: tuple[str, str]) -> pandas.DataFrame:
@@ -117,6 +122,8 @@ def _difference_axis(axes: Axes, metric: str, pair: tuple[str, str]) -> None:
     if metric == "accuracy":
         axes.set_xlabel(f"accuracy of {first} − accuracy of {second}, points   (right: {first} better)")
     else:
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, 0.5), max(high, 2))
         style.ratio_axis(axes.xaxis)
         axes.set_xlabel(f"error of {second} ÷ error of {first}   (right: {first} better)")
 
@@ -158,9 +165,10 @@ def _none_ahead(table: pandas.DataFrame) -> bool:
 
 def _each(axes: Axes, own: pandas.DataFrame, pair: tuple[str, str]) -> None:
     names = own.groupby("dataset")["estimate"].mean().sort_values(ascending=False).index.tolist()
+    places = _places(own["budget_kind"])
     small = {"markersize": 2.8, "capsize": 0, "linewidth": 0.9}
     for row in own.to_dict("records"):
-        _difference(axes, row, names.index(row["dataset"]) + SPREAD[row["budget_kind"]], **small)
+        _difference(axes, row, names.index(row["dataset"]) + places[row["budget_kind"]], **small)
     style.name_rows(axes, [style.short(name) for name in names])
     axes.tick_params(axis="y", labelsize=6)
     _difference_axis(axes, own["metric"].iloc[0], pair)
@@ -267,6 +275,9 @@ def profiles(table: pandas.DataFrame) -> Figure:
     return figure
 
 
+LIMIT = {"color": "0.2", "linestyle": ":", "linewidth": 1}
+
+
 @style.styled
 def errors(table: pandas.DataFrame) -> Figure:
     """How often labels name a family, by the true difference (`fairness_simulation`): a panel a domain, a line a spread."""
@@ -277,7 +288,7 @@ def errors(table: pandas.DataFrame) -> Figure:
     settings = list(dict.fromkeys(zip(table["shape"], table["between"], strict=True)))
     for axes, domain in zip(panels, domains, strict=True):
         own = table[table["domain"] == domain]
-        axes.axhline(100 * ERROR_RATE, color="0.6", linewidth=0.8)
+        axes.axhline(100 * ERROR_RATE, **LIMIT)
         for (shape, between), look in zip(settings, style.FREE, strict=False):
             rows = own[(own["shape"] == shape) & (own["between"] == between)]
             axes.plot(rows["effect"], 100 * rows["winner"], color=look.color, marker=look.marker, markersize=3.5, linewidth=1)
@@ -291,6 +302,6 @@ def errors(table: pandas.DataFrame) -> Figure:
         style.entry(f"{shape}, spread ×{between:g}", *look, linestyle="-")
         for (shape, between), look in zip(settings, style.FREE, strict=False)
     ]
-    style.legend(figure, [*entries, style.entry(f"{100 * ERROR_RATE:g} %", "0.6", "", linestyle="-")], 3)
+    style.legend(figure, [*entries, style.entry(f"{100 * ERROR_RATE:g} %", marker="", **LIMIT)], 3)
     style.note(figure, f"{table['studies'].max():,} simulated studies for each point. At 0 both families are the same.")
     return figure

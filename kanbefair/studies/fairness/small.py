@@ -18,7 +18,7 @@ from kanbefair.studies.fairness.datasets import DATASETS
 from kanbefair.studies.fairness.design import PAIR, Cell, Try
 from kanbefair.studies.fairness.findings import Study
 
-NAMES = ("Special_ellipkinc", "Feynman_I.12.11", "WineRecognition", "BreastCancer", "Digits")
+NAMES = ("Special_ellipkinc", "Feynman_I.12.11", "WineRecognition", "BreastCancer")
 PROFILES = {"smoke": (NAMES[2:3], 1), "embedded": (NAMES, space.SHAPES // 4), "paper": (NAMES, space.SHAPES)}
 """The datasets, and how many shapes each family tries."""
 KIND = "values"
