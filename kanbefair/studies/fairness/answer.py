@@ -203,10 +203,11 @@ def how_often_it_errs(simulated: pandas.DataFrame) -> str:
     if single.empty or whole.empty:
         return "Nothing has been simulated yet."
     usual = whole.iloc[0]
+    at_usual = f"{100 * usual['winner']:.1f} % ({usual['shape']} differences)"
     return (
         f"Of two families that are the same a single label names one in {_span(single['winner'])} of the cases, and a study of "
-        f"all of them has such a label in {100 * usual['winner']:.1f} % ({usual['shape']} differences) and "
-        f"{_span(whole['winner'])} over all spreads. The 95 % intervals hold the true difference in {_span(simulated['covered'].dropna())}."
+        f"all of them has such a label in {at_usual} and {_span(whole['winner'])} over all spreads. "
+        f"The 95 % intervals hold the true difference in {_span(simulated['covered'].dropna())}."
     )
 
 

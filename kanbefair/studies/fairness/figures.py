@@ -122,6 +122,7 @@ def _difference_axis(axes: Axes, metric: str, pair: tuple[str, str]) -> None:
     if metric == "accuracy":
         axes.set_xlabel(f"accuracy of {first} − accuracy of {second}, points   (right: {first} better)")
     else:
+        axes.set_xscale("log")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, 0.5), max(high, 2))
         style.ratio_axis(axes.xaxis)

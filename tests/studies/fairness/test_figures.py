@@ -38,6 +38,7 @@ STUDIES = {
     "a domain": lambda: study(final(FIVE, kinds=BOTH, noise=0.2)),
     "one dataset": lambda: study(final([1.0])),
     "errors": lambda: study(final(FIVE, "mae", domain="symbolic"), tries([0.1, 0.2], metric="mae")),
+    "errors far apart": lambda: study(final((-2.0, 0.1, 0.2, 0.3, 3.0), "mae", domain="symbolic"), tries([0.1], metric="mae")),
     "all at chance": lambda: study(final([0.0] * 5, outcome="at chance"), tries([50.0, 50.0], outcome="at chance")),
     "one seed": lambda: study(final([1.0], seeds=1)),
     "a family missing": lambda: study(final([1.0], families=("KAN",)), tries([80.0], families=("KAN",))),
@@ -60,9 +61,10 @@ def test_a_figure_is_saved_twice_to_the_same_bytes(draw, tmp_path):
     check_saved(lambda: draw(own), tmp_path)
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
 @pytest.mark.parametrize("draw", DRAW[:3], ids=lambda draw: draw.__name__)
-def test_nothing_is_cut(draw):
-    for axes in shown(draw(study(final((-30.0, 0.0, 1.0, 2.0, 15.0), noise=0.2)))):
+def test_nothing_is_cut(draw, metric):
+    for axes in shown(draw(study(final((-3.0, 0.0, 1.0, 2.0, 3.0), metric, noise=0.01)))):
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         places = points(axes)
         assert places
