@@ -64,8 +64,8 @@ def verdict(domains: pandas.DataFrame, datasets: pandas.DataFrame, pair: tuple[s
 
 
 NOTE = (
-    "Lines are 95 % intervals: of a domain over its sources, with Holm's correction; of a dataset over seeds, divisions and "
-    "test rows, which speak of this dataset alone. On the right: label, mean difference over three levels, what it is of."
+    "Lines are 95 % intervals: of a domain over its sources, with Holm's correction; of a dataset over seeds, divisions and, "
+    "of accuracies, test rows, which speak of this dataset alone. On the right: label, mean difference over three levels, what it is of."
 )
 
 
@@ -156,7 +156,10 @@ def datasets(table: pandas.DataFrame, pair: tuple[str, str] = PAIR) -> Figure:
     entries += [style.entry(family, style.look(family).color, "s") for family in pair if family in set(table["label"])]
     entries += [style.entry("equivalent or undecided", style.NEUTRAL, "s")] if _none_ahead(table) else []
     style.legend(figure, [*entries, style.entry("margin", "0.85", "s", markersize=7)], 3)
-    style.note(figure, "95 % intervals over seeds, divisions and test rows; a colour is the label of this dataset alone.")
+    style.note(
+        figure,
+        "95 % intervals over seeds, divisions and, of accuracies, test rows; a colour is the label of this dataset alone.",
+    )
     return figure
 
 
