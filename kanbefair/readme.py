@@ -1,4 +1,4 @@
-"""Writes the numbers of README.md and the page on tables, docs/tables.md: `python -m kanbefair.readme`."""
+"""Writes the numbers of README.md and the pages docs/tables.md and docs/practitioner.md: `python -m kanbefair.readme`."""
 
 import argparse
 import re
@@ -12,12 +12,21 @@ from kanbefair.folders import PROJECT, replaced
 from kanbefair.report import columns, sentences
 from kanbefair.report.tables import Outputs
 from kanbefair.studies import ablation, continual, counting, domains, fairness, released, speed  # noqa: F401 (their tables)
+from kanbefair.studies.fairness import answer, practitioner
+from kanbefair.studies.fairness import findings as fair
 from kanbefair.studies.released import findings, reruns, rounding
 
 
 def verdict_block(verdict: pandas.DataFrame, again: pandas.DataFrame) -> str:
     """The verdicts as a Markdown list; below the tabular ones what the paper's own tables say (`again`)."""
     return sentences(verdict, again[again["domain"] == "tabular"]).data
+
+
+def fairness_block(by_domain: pandas.DataFrame, by_dataset: pandas.DataFrame) -> str:
+    """The fair study's figure, if it is there, and its labels as a Markdown list, from its tables (`findings.labels`)."""
+    figure = "figures/extended/fairness_verdict.png"
+    shown = f"![Who is ahead, by how much, in which domain]({figure})\n\n" if (PROJECT / figure).is_file() else ""
+    return shown + answer.sentences(by_domain, by_dataset).data
 
 
 def agreement_block(agreement: pandas.DataFrame, duplicates: pandas.DataFrame) -> str:
@@ -79,6 +88,7 @@ def blocks() -> dict[str, str]:
     tables = Outputs("embedded")
     agreement = reruns.read("agreement")
     return {
+        "fairness": fairness_block(*fair.labels()),
         "verdict": verdict_block(tables.read("verdict"), tables.read("published_reruns_verdict")),
         "reruns": reruns_block(reruns.read("reruns"), agreement),
         "agreement": agreement_block(agreement, reruns.read("duplicates")),
@@ -88,11 +98,16 @@ def blocks() -> dict[str, str]:
 
 
 def update() -> None:
-    """Update README.md in place and write docs/tables.md; `InputError` outside a clone."""
+    """Update README.md in place and write the pages in docs/; `InputError` outside a clone."""
     readme = PROJECT / "README.md"
     if not readme.is_file():
         raise InputError(f"'{readme}' does not exist; call this from a clone of the project")
-    pages = {readme: updated(readme.read_text(), blocks()), PROJECT / "docs" / "tables.md": columns.markdown()}
+    docs = PROJECT / "docs"
+    pages = {
+        readme: updated(readme.read_text(), blocks()),
+        docs / "tables.md": columns.markdown(),
+        docs / "practitioner.md": practitioner.page(fair.read(), *fair.labels()),
+    }
     for page, text in pages.items():
         with replaced(page) as fresh:
             fresh.write_text(text)

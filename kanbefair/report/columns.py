@@ -86,10 +86,10 @@ def declare(table: str, row: str, *columns: Column | Iterable[Column]) -> None:
     that two of the columns have.
     """
     declared = Table(table, row, _flat(table, columns), _caller())
-    for name in _names(table):
+    for name in names(table):
         if _TABLES.get(name, declared) != declared:
             raise InputError(f"table '{name}' is declared otherwise in {_TABLES[name].place}; give the new one another name")
-    for name in _names(table):
+    for name in names(table):
         _TABLES.setdefault(name, declared)
 
 
@@ -151,7 +151,7 @@ def _alternatives(name: str) -> list[list[str]]:
     return [part.split(",") if place % 2 else [part] for place, part in enumerate(parts)]
 
 
-def _names(name: str) -> list[str]:
+def names(name: str) -> list[str]:
     """All names that a name with alternatives stands for."""
     return ["".join(parts) for parts in itertools.product(*_alternatives(name))]
 
@@ -159,9 +159,9 @@ def _names(name: str) -> list[str]:
 def _flat(table: str, columns: Iterable[Column | Iterable[Column]]) -> tuple[Column, ...]:
     """Columns and groups of columns as one row of columns."""
     found = [own for group in columns for own in ([group] if isinstance(group, Column) else group)]
-    names = [name for own in found for name in _names(own.name)]
-    for name in names:
-        if names.count(name) > 1:
+    every = [name for own in found for name in names(own.name)]
+    for name in every:
+        if every.count(name) > 1:
             raise InputError(f"table '{table}' is declared with two columns '{name}'")
     return tuple(found)
 

@@ -73,7 +73,7 @@ OUTCOME = (
         "diverged", "first epoch whose loss was not finite or after which it gave no answers; empty if there was none", "epochs"
     ),
     Column("epoch_selected", "epoch that is best on the validation part; empty without one", "epochs"),
-    Column("epoch_best", "epoch that is best on the test part", "epochs"),
+    Column("epoch_best", "epoch that is best on the test part", "epochs", optional=True),
     Column(
         "batch_loss_{last,selected,best}",
         "mean loss of the batches of the last, selected or best epoch",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
 
 import pandas
@@ -14,6 +15,8 @@ from kanbefair.values import refusal
 PROFILES = ("smoke", "embedded", "paper")
 COMMITTED = "embedded"
 """The profile whose tables and figures the project keeps in git."""
+EXTENDED = "extended"
+"""Where lies what takes hours and depends on no profile."""
 TRAINED = "application/vnd.kanbefair.trained+json"
 """Kind of the output of a notebook's cell that says of how many `runs` it has `trained` how many."""
 HAPPENED = "application/vnd.kanbefair.happened+json"
@@ -48,6 +51,14 @@ class Outputs:
         self.committed = root == PROJECT and profile == COMMITTED
         for folder in (self.results, self.figures, self.runs):
             writable(folder)
+
+    def extended(self) -> "Outputs":
+        """The folders beside these of what takes hours: `results/extended` and `figures/extended`."""
+        beside = copy(self)
+        beside.results, beside.figures = (folder.with_name(EXTENDED) for folder in (self.results, self.figures))
+        for folder in (beside.results, beside.figures):
+            writable(folder)
+        return beside
 
     def write(self, name: str, table: pandas.DataFrame, columns: Iterable[Column | Iterable[Column]] = ()) -> pandas.DataFrame:
         """Write `results/<profile>/<name>.csv` and return what can be read back from it: figures are drawn from that.

@@ -10,6 +10,7 @@ import pytest
 
 from kanbefair import readme
 from kanbefair.folders import PROJECT
+from kanbefair.studies.fairness import answer, findings, practitioner
 
 TEXT = (PROJECT / "README.md").read_text()
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
@@ -44,6 +45,34 @@ def test_below_the_tabular_verdicts_stand_those_of_the_papers_own_tables():
     assert all(line.startswith("  - tabular (ten tables), equal ") for line in lines[5:9])
     assert all("95 % interval over 10 datasets" in line for line in lines[5:9])
     assert lines[4].startswith("- tabular, the paper's own datasets trained again")
+
+
+def test_the_fair_studys_labels_are_those_of_its_committed_runs():
+    kept, _ = findings.labels()
+    found = findings.by_domain(findings.read())
+    names = ["domain", "budget_kind", "first", "second", "label", "sources"]
+    assert kept[names].to_dict("records") == found[names].to_dict("records"), "execute 11_fairness and 00_verdict, then readme"
+
+
+def test_datasets_have_the_labels_of_the_committed_runs():
+    _, kept = findings.labels()
+    found = findings.by_dataset(findings.read())
+    names = ["dataset", "budget_kind", "first", "second", "label"]
+    assert kept[names].to_dict("records") == found[names].to_dict("records"), "execute 11_fairness and 00_verdict, then readme"
+
+
+@pytest.mark.parametrize("name", ["00_verdict", "11_fairness"])
+def test_the_readme_and_the_notebooks_say_the_labels_of_the_same_tables(name):
+    said = answer.sentences(*findings.labels()).data
+    assert said in TEXT
+    cells = json.loads((PROJECT / "results" / "embedded" / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+    (cell,) = (cell for cell in cells if "".join(cell["source"]).startswith("answer.sentences("))
+    assert "".join(cell["outputs"][0]["data"]["text/markdown"]) == said
+
+
+def test_the_page_for_practitioners_shows_the_committed_tables():
+    page = practitioner.page(findings.read(), *findings.labels())
+    assert (PROJECT / "docs" / "practitioner.md").read_text() == page
 
 
 def test_every_link_of_the_readme_leads_somewhere():

@@ -22,6 +22,14 @@ def test_folders(profile, tmp_path):
     assert all(folder.is_dir() for folder in (outputs.results, outputs.figures, outputs.runs))
 
 
+def test_what_takes_hours_lies_beside_every_profile(tmp_path):
+    outputs = Outputs("smoke", tmp_path)
+    beside = outputs.extended()
+    assert (beside.results, beside.figures) == (tmp_path / "results" / "extended", tmp_path / "figures" / "extended")
+    assert beside.results.is_dir() and beside.figures.is_dir()
+    assert outputs.results == tmp_path / "results" / "smoke"
+
+
 def test_left_empty_the_project_itself_is_meant():
     assert (PROJECT / "pyproject.toml").is_file()
     assert Outputs("embedded").results == PROJECT / "results" / "embedded"

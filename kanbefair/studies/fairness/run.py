@@ -103,8 +103,11 @@ def here(part: str, entries: Sequence[Entry], data_dir: str) -> list[Entry]:
 
 def groups(entries: Sequence[Entry]) -> list[list[Entry]]:
     """The entries that train together: functions of the same points share stacks."""
-    symbolic = [entry for entry in entries if entry.domain == "symbolic"]
-    return [*([symbolic] if symbolic else []), *([entry] for entry in entries if entry.domain != "symbolic")]
+    found: dict[object, list[Entry]] = {}
+    for entry in entries:
+        points = load(entry.name).x_train.numpy().tobytes() if entry.domain == "symbolic" else entry.name
+        found.setdefault(points, []).append(entry)
+    return list(found.values())
 
 
 def write_labels(tables: Tables, embedded: Path) -> None:

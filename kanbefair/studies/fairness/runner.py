@@ -93,7 +93,7 @@ class Runner:
                     continue
                 task = tasks[entry.name]
                 about = _about(entry, task, own, doubled[entry.name], late) if part.families == PAIR else None
-                self.tables.put(own, judged, _pairs(judged, right), about)
+                self.tables.put(own, judged, pairs(judged, right), about)
                 print(f"{entry.name}: done, {100 * late:.0f} % gain late, doubled {doubled[entry.name]} times", flush=True)
             entries = again
 
@@ -179,7 +179,7 @@ def _of_try(row: dict) -> dict[str, object]:
     return score | {name: row.get(name) for name in FIELDS} | _of_run(row)
 
 
-def _pairs(final: pandas.DataFrame, right: dict[str, numpy.ndarray]) -> pandas.DataFrame:
+def pairs(final: pandas.DataFrame, right: dict[str, numpy.ndarray]) -> pandas.DataFrame:
     """The rows of `fairness_pairs`: of each level the first family with each other one, where rows are known that are right."""
     rows = []
     for (dataset, kind, level), own in final.groupby(["dataset", "budget_kind", "level"], sort=False):

@@ -1,7 +1,15 @@
 """The columns of the fair study's tables."""
 
-from kanbefair.report.columns import Column, declare
-from kanbefair.report.shared_columns import OUTCOME_OF, SCORE
+from dataclasses import replace
+
+from kanbefair.report.columns import Column, declare, names
+from kanbefair.report.shared_columns import GAIN, LABEL, MARGIN, METRIC, OUTCOME_OF, RUNS, SCORE, interval
+
+
+def _each(*columns: Column) -> tuple[Column, ...]:
+    """The columns with a column for each of their alternatives."""
+    return tuple(replace(column, name=name) for column in columns for name in names(column.name))
+
 
 CELL = (
     Column("domain", "what the dataset speaks for: symbolic, tabular classification, tabular regression, text, vision, audio"),
@@ -90,6 +98,70 @@ PAIRS = (
     Column("second", "with those of this one"),
     Column("row_variance", "variance of their mean difference of accuracy over the test rows", "square of percent"),
 )
+BETWEEN = (
+    METRIC,
+    Column("budget_kind", "values or flops"),
+    Column("first", "family that is compared"),
+    Column("second", "with this one"),
+    Column(
+        "estimate", "mean over the levels of the first's result less the second's, positive where the first is better", GAIN
+    ),
+    *interval("estimate", GAIN),
+    Column("{low,high}_90", "ends of the 90 % interval, by which two are equivalent", GAIN),
+)
+HAPPENED = (
+    Column("runs_{first,second}", "frozen runs of the family", "runs"),
+    Column(
+        "no_result_{first,second}",
+        "of these, those that failed or stayed at chance",
+        "runs",
+    ),
+    Column(
+        "late", "share of the frozen runs that still gain more than the margin in the last tenth of their epochs", "percent"
+    ),
+)
+DOMAINS = _each(
+    Column("domain", "symbolic, tabular classification, tabular regression, text, if so many of its sources have run"),
+    *BETWEEN,
+    Column("p", "of a t test over sources that the mean difference is 0"),
+    Column("holm_p", "the same, corrected by Holm for all rows of this pair"),
+    Column("holm_{low,high}", "ends of the 95 % interval with that correction, by which one is ahead", GAIN),
+    MARGIN,
+    LABEL,
+    Column("tests", "rows of this pair that are corrected for", "tests"),
+    Column("sources", "sources that the intervals are over", "sources"),
+    Column("planned", "sources that the domain has when all have run", "sources"),
+    Column("datasets", "datasets of these sources", "datasets"),
+    Column(
+        "probability_{first,equivalent,second}",
+        "of the Bayesian signed-rank test: that the first is better by more than the margin, neither, or the second",
+    ),
+    Column("middle", "interquartile mean of the sources' differences", GAIN),
+    Column("middle_{low,high}", "ends of its 95 % interval, by a hierarchical bootstrap", GAIN),
+    Column("skew_{low,high}", "ends of the 95 % interval of estimate, corrected for skewness", GAIN),
+    Column("improvement", "probability that a run of the first is better than one of the second in the same cell"),
+    *HAPPENED,
+)
+BY_DATASET = _each(
+    Column("domain", "what the dataset speaks for"),
+    Column("dataset", "name of the dataset"),
+    Column("source", "what it shares rows, recordings or a formula with; a source counts once"),
+    *BETWEEN,
+    Column("freedom", "degrees of freedom of the intervals (Satterthwaite)"),
+    Column(
+        "variance_{seeds,divisions,rows}",
+        "what each adds to the variance of estimate; rows: empty if not known",
+        "square of that",
+    ),
+    MARGIN,
+    LABEL,
+    Column("levels", "levels that are compared", "levels"),
+    Column("score_{first,second}", "mean test score of the family", SCORE),
+    Column("test_rows", "rows of the test part", "rows"),
+    Column("balanced_{first,second}", "balanced accuracy, where a class holds over 80 % of the test rows", "percent"),
+    Column("loss_{first,second}", "cross entropy on the test part there", "nats"),
+    *HAPPENED,
+)
 
 SIMULATION = (
     Column("effect", "true mean difference over sources of two simulated families", "margins"),
@@ -161,3 +233,7 @@ declare("extended/fairness_sensitivity_tries", "a try at budgets of sensitivity 
 declare("extended/fairness_sensitivity", "a frozen run under another choice", SENSITIVITY, FINAL)
 declare("extended/fairness_sensitivity_labels", "a choice, a domain and a kind of budget", LABELS)
 declare("extended/claims", "a claim, a domain or dataset, and a kind of budget", CLAIMS)
+declare("extended/fairness_domains", "a domain, a kind of budget and two families", DOMAINS)
+declare("extended/fairness_by_dataset", "a dataset, a kind of budget and two families", BY_DATASET)
+declare("fairness_small_{tries,frozen}", "a run", RUNS)
+declare("fairness_small", "a dataset, a kind of budget and two families, in the small study", BY_DATASET)

@@ -128,7 +128,7 @@ def test_row_variance_is_that_of_the_mean_difference():
     generator = numpy.random.default_rng(0)
     rows = {key: generator.random(500) < 0.8 for key in "abcd"}
     final = pandas.DataFrame({"dataset": "d", "budget_kind": "values", "level": 1, "family": list("xxyy"), "key": list("abcd")})
-    (found,) = runner._pairs(final, rows).to_dict("records")
+    (found,) = runner.pairs(final, rows).to_dict("records")
     difference = 100 * ((rows["a"] * 1.0 + rows["b"]) / 2 - (rows["c"] * 1.0 + rows["d"]) / 2)
     assert found["row_variance"] == pytest.approx(difference.std(ddof=1) ** 2 / 500)
-    assert runner._pairs(final, {"a": rows["a"]}).empty
+    assert runner.pairs(final, {"a": rows["a"]}).empty
