@@ -11,7 +11,6 @@ from kanbefair.studies.fairness import space
 from kanbefair.studies.fairness.datasets import CONFIRMATORY, DOMAINS
 from kanbefair.studies.fairness.design import PAIR, SEEDS
 from kanbefair.studies.fairness.findings import Study, checks, coverage, planned
-from kanbefair.studies.fairness.inference import SOURCES
 from kanbefair.studies.fairness.runner import MOST_LATE
 from kanbefair.studies.fairness.sizes import LEVELS, TOLERANCE
 
@@ -50,8 +49,6 @@ def _domain_line(row: dict[str, object], each: pandas.DataFrame) -> str:
         f"95 % interval over {counted(row['sources'], 'source')}, {tests}",
         f"{row['first']} better on {(own > 0).sum()} of {counted(len(own), 'dataset')}",
     ]
-    if row["sources"] < row["planned"]:
-        said.append(f"so far: {row['sources']} of {row['planned']} sources are in")
     return "; ".join([*said, *_bad(row)]) + "."
 
 
@@ -61,7 +58,7 @@ def _why_not(domain: str, each: pandas.DataFrame) -> str:
     if not sources:
         return f"- {domain}: nothing yet; {counted(of, 'source')} are to come."
     if domain in CONFIRMATORY:
-        return f"- {domain}: not a domain yet, {sources} of {of} sources are in, {SOURCES} are needed. Each dataset for itself:"
+        return f"- {domain}: {sources} of {of} sources are in; it speaks as a domain when all are. Each dataset for itself:"
     left = "" if sources == of else f"; {sources} of {of} sources are in"
     return f"- {domain}: of too few sources to speak as a domain{left}. Each dataset for itself:"
 

@@ -11,7 +11,7 @@ import pandas
 
 from kanbefair.report.decision import MARGINS, UNDECIDED, label
 from kanbefair.studies.fairness import inference, sizes
-from kanbefair.studies.fairness.datasets import CONFIRMATORY, DATASETS, DOMAINS
+from kanbefair.studies.fairness.datasets import CONFIRMATORY, DATASETS, DOMAINS, whole
 from kanbefair.studies.fairness.design import PAIR, SPLINES
 from kanbefair.studies.fairness.inference import SOURCES
 from kanbefair.studies.fairness.sensitivity import NOT_RUN
@@ -20,7 +20,7 @@ COLUMNS = [
     *("claim", "domain", "dataset", "budget_kind", "comparison", "published", "effect", "low", "high", "unit", "margin"),
     *("sources", "seeds", "label", "rule", "reason"),
 ]
-FEW = f"fewer than {SOURCES} sources have run"
+FEW = "not all of its datasets have run"
 UNITS = {"accuracy": "points", "mae": "log10 of a ratio of errors"}
 BARS = {
     "symbolic": math.log10(7.4e-3 / 1.2e-3),
@@ -93,7 +93,8 @@ def _confirmed(final: pandas.DataFrame, pair: tuple[str, str]) -> dict[tuple[str
         return {}
     places = inference.differences(final, pair).index
     found = {(own[0], own[2]): {"label": UNDECIDED, "reason": FEW} for own in places}
-    for row in inference.domains(final, pair).to_dict("records"):
+    ready = whole(final, pair)
+    for row in inference.domains(ready, pair).to_dict("records") if len(ready) else ():
         place = row["domain"], row["budget_kind"]
         own = {name: row[name] for name in ("low", "high", "margin", "sources", "label")}
         own |= {"effect": row["estimate"], "unit": UNITS[row["metric"]]}
@@ -173,7 +174,7 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
 def _where_splines_matter(final: pandas.DataFrame) -> Iterator[dict[str, object]]:
     """Claim 3: what splines gain over plain MLPs on formulas, less what they gain elsewhere, at equal values."""
     pair = (SPLINES[0], "MLP")
-    own = final[final["budget_kind"] == "values"] if len(final) else final
+    own = whole(final[final["budget_kind"] == "values"], pair) if len(final) else final
     gains = {}
     if _ran(own, pair):
         by_source = inference.over_datasets(inference.differences(as_errors(own), pair)["difference"])

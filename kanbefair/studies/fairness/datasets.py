@@ -1,7 +1,9 @@
 """What the study runs on: every dataset with the domain it speaks for, its source, and how it is trained on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import pandas
 
 from kanbefair.data import Task
 from kanbefair.data.formulas import FAMILIES
@@ -79,6 +81,24 @@ DATASETS = {
     )
 }
 """All datasets by name. WineRed, numbers, is part of Wine, classes: they are of two domains, which are never pooled."""
+
+
+def names_of(domain: str) -> list[str]:
+    """The datasets of a domain."""
+    return [name for name, entry in DATASETS.items() if entry.domain == domain]
+
+
+def whole(final: pandas.DataFrame, families: Sequence[str]) -> pandas.DataFrame:
+    """The rows of `final` of domains and kinds of budget in which every dataset of the domain has runs of all families.
+
+    Only these speak as domains: who looks at labels while runs come in, and stops when they please, errs more often than said.
+    """
+    kept = []
+    for (domain, _), own in final.groupby(["domain", "budget_kind"], sort=False):
+        there = [set(own.loc[own["family"] == family, "dataset"]) for family in families]
+        if set(names_of(domain)) <= set.intersection(*there):
+            kept.append(own)
+    return pandas.concat(kept) if kept else final[:0]
 
 
 def schedule(entry: Entry, task: Task, doubled: int = 0) -> dict[str, int]:

@@ -17,7 +17,7 @@ from kanbefair.report.columns import Column
 from kanbefair.report.style import in_order
 from kanbefair.studies.fairness import choice, descriptive, inference, space, tables
 from kanbefair.studies.fairness.committed import Tables
-from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS
+from kanbefair.studies.fairness.datasets import DATASETS, DOMAINS, names_of, whole
 from kanbefair.studies.fairness.design import PAIR, SEEDS, SPLINES
 from kanbefair.studies.fairness.inference import DOMAIN
 
@@ -83,7 +83,7 @@ def coverage(final: pandas.DataFrame) -> pandas.DataFrame:
     """What has run: a row a domain with its sources and datasets that are in, of how many, and the names of both."""
     rows = []
     for domain in DOMAINS:
-        names = [name for name, entry in DATASETS.items() if entry.domain == domain]
+        names = names_of(domain)
         there = [name for name in names if name in set(final["dataset"])]
         sources = len({DATASETS[name].source for name in there})
         missing = [name for name in names if name not in there]
@@ -93,12 +93,12 @@ def coverage(final: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def by_domain(study: Study) -> pandas.DataFrame:
-    """The label of each pair of families, domain of enough sources and kind of budget, and what stands beside it and decides
-    nothing. Holm's correction is over the rows of a pair. Returns the table `fairness_domains`."""
+    """The label of each pair of families, domain that is whole and of enough sources, and kind of budget, and what stands
+    beside it and decides nothing. Holm's correction is over the rows of a pair. Returns the table `fairness_domains`."""
     found = []
     for pair in pairs(study.final):
-        final = study.of(pair).final
-        own = inference.domains(final, pair)
+        final = whole(study.of(pair).final, pair)
+        own = inference.domains(final, pair) if len(final) else final
         if len(own):
             final = final.merge(own[DOMAIN])
             beside = [_beside(final, pair), _happened(final, pair, DOMAIN)]

@@ -12,6 +12,8 @@ from kanbefair.studies.fairness.claims import INFERIOR, NOT_INFERIOR
 from kanbefair.studies.fairness.datasets import CONFIRMATORY
 from kanbefair.studies.fairness.sensitivity import NOT_RUN
 
+pytestmark = pytest.mark.usefixtures("all_have_run")
+
 EMPTY = pandas.DataFrame()
 TABLES = "tabular classification"
 

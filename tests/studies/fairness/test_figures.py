@@ -8,6 +8,8 @@ from fair_runs import final, nothing, study, tries
 from kanbefair.report import style
 from kanbefair.studies.fairness import answer, figures, findings
 
+pytestmark = pytest.mark.usefixtures("all_have_run")
+
 FIVE = (1.0, 2.0, 3.0, 4.0, 5.0)
 BOTH = ("values", "flops")
 THREE = ("KAN", "MLP", "Other")

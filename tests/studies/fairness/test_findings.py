@@ -7,6 +7,8 @@ from scipy import stats
 from kanbefair.report import columns
 from kanbefair.studies.fairness import findings, inference
 
+pytestmark = pytest.mark.usefixtures("all_have_run")
+
 FIVE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 

@@ -1,6 +1,9 @@
+import pytest
 from fair_runs import final, nothing, study
 
 from kanbefair.studies.fairness import findings, practitioner
+
+pytestmark = pytest.mark.usefixtures("all_have_run")
 
 
 def page(own):
