@@ -44,3 +44,9 @@ def test_what_is_missing_is_said():
     text = page(nothing())
     assert text.count("Nothing yet.") == 3
     assert "- audio: none of 6 datasets has run." in text
+
+
+def test_a_dataset_of_just_a_thousand_rows_is_of_the_middle_group():
+    own = study(final((1.0,)))
+    own.datasets["train_rows"] = 1000
+    assert "| text | 1,000 to 10,000 | values trained | 1 |" in page(own)
