@@ -32,3 +32,20 @@ def test_the_command_says_what_it_will_cost_and_what_is_not_here(small, tmp_path
     assert "1 datasets, 72 tries, 72 frozen runs; what is left takes about 2.00 hours" in said
     assert "Diabetes: done" in said
     assert run.main(["tables"]) == 2
+
+
+def test_labels_and_claims_are_written_from_what_is_there(tmp_path, capsys):
+    assert run.main(["labels", "--out", str(tmp_path)]) == 0
+    for name in ("claims", "fairness_sensitivity_labels"):
+        table = pandas.read_csv(tmp_path / "results" / "extended" / f"{name}.csv")
+        assert len(table) and set(table["label"]) == {"not run yet"}
+
+
+def test_functions_train_together_and_others_alone():
+    entries = [DATASETS[name] for name in ("Special_yv", "Wine", "Special_lpmv0", "Rice")]
+    assert [[entry.name for entry in own] for own in run.groups(entries)] == [
+        ["Special_yv", "Special_lpmv0"],
+        ["Wine"],
+        ["Rice"],
+    ]
+    assert {name for name in run.ALL if name.startswith("sensitivity:")} == {f"sensitivity:{name}" for name in run.TO_RUN}
