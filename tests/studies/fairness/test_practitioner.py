@@ -25,7 +25,7 @@ def test_a_domain_says_what_to_use_and_how_sure():
 
 def test_few_sources_are_no_advice_for_a_domain_and_stand_by_dataset():
     text = page(study(final((1.0, 2.0))))
-    assert line(text, "| text | – |") == "| text | – | not known yet: fewer than 5 sources | – | – | 2 of 8 |"
+    assert line(text, "| text | – |") == "| text | – | not known yet: not all sources are in | – | – | 2 of 8 |"
     assert line(text, "| d1 |").startswith("| d1 | text | 2,000 | ")
 
 
