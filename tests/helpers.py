@@ -30,6 +30,9 @@ KINDS = [
     {"model": "BSpline_First_MLP"},
     {"model": "KAN", "start": "power_law", "layer_norm": True},
     {"model": "MLP", "layer_norm": True, "gain": 2.0},
+    {"model": "RBF_KAN", "layer_norm": True, "options": {"centres": 5}},
+    {"model": "Chebyshev_KAN", "options": {"degree": 3}},
+    {"model": "Rational_KAN", "options": {"groups": 3}},
 ]
 
 

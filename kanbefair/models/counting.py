@@ -64,6 +64,10 @@ class Shape:
     without: tuple[str, ...] = ()
     options: tuple[tuple[str, object], ...] = ()
 
+    def option(self, name: str) -> object:
+        """One of the family's own hyper-parameters: what `options` say, or else its default."""
+        return (MODEL_FIELDS[self.family]["options"] | dict(self.options))[name]
+
 
 LAYER_NORM_FLOPS = 7
 """Per value: mean, difference, square, their sum, quotient, weight and bias."""

@@ -34,6 +34,11 @@ SHAPES = [
         for family in ("BSpline_MLP", "BSpline_First_MLP")
         for norm in (False, True)
     ),
+    *(
+        Shape(family=family, widths=(6, 4, 3, 2), layer_norm=norm)
+        for family in ("RBF_KAN", "Chebyshev_KAN", "Rational_KAN")
+        for norm in (False, True)
+    ),
 ]
 
 
@@ -135,7 +140,12 @@ def test_matrix_products_agree_with_torchs_counter(rows):
 def test_the_matrix_products_of_many_rows_and_runs_are_those_of_one_times_their_number(family, widths):
     shape = Shape(family=family, widths=widths, grid=4, order=2, shortcut="silu", activation="relu")
     edges = widths[0] * widths[1]
-    by_hand = {"KAN": edges * (4 + 2 + 1), "LocalBasis": (4 + 2) ** widths[0] * widths[1]}.get(family, edges)
+    by_hand = {
+        "KAN": edges * (4 + 2 + 1),
+        "LocalBasis": (4 + 2) ** widths[0] * widths[1],
+        "RBF_KAN": edges * (8 + 1),
+        "Chebyshev_KAN": edges * (4 + 1),
+    }.get(family, edges)
     alone, stack = models.network(shape), networks.FAMILIES[family]([shape] * 3)
     for rows in (1, 2, 7):
         assert matmul_flops(alone, torch.zeros(rows, widths[0])) == 2 * by_hand * rows

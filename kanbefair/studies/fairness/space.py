@@ -49,6 +49,11 @@ def _powers(name: str, low: float, high: float, digits: int = 3) -> Dimension:
     )
 
 
+def _wholes(name: str, low: int, high: int) -> Dimension:
+    """Log-uniform whole numbers from one to another."""
+    return Dimension(name, f"log-uniform whole numbers, {low} to {high}", lambda u: int(low * ((high + 1) / low) ** u))
+
+
 def _half_zero(name: str, inner: Dimension) -> Dimension:
     """0 for one half of the points, else as `inner`."""
     return Dimension(
@@ -84,8 +89,13 @@ OWN = {
     "MLP": (_choice("activation", "relu", "gelu", "silu", "tanh"), NORM, PROFILE, DROPOUT, GAIN),
     "BSpline_MLP": (GRID, ORDER, PROFILE, DROPOUT, GAIN),
     "BSpline_First_MLP": (GRID, ORDER, PROFILE, DROPOUT, GAIN),
+    "RBF_KAN": (_wholes("centres", 2, 20), NORM, PROFILE, DROPOUT, GAIN),
+    "Chebyshev_KAN": (_choice("degree", 2, 3, 4, 5, 6), NORM, PROFILE, DROPOUT, GAIN),
+    "Rational_KAN": (_choice("groups", 1, 2, 4, 8, 16), NORM, PROFILE, DROPOUT, GAIN),
 }
 """The five own dimensions of each family."""
+OPTIONS = ("centres", "degree", "groups")
+"""The dimensions that are a family's own hyper-parameters (`RunSpec.options`)."""
 
 
 @cache
@@ -109,5 +119,6 @@ def rates(place: float) -> list[float]:
 
 def fields(values: dict[str, object]) -> dict[str, object]:
     """The fields of a run (`RunSpec`) that a point decides, widths and learning rate aside."""
-    own = {name: value for name, value in values.items() if name not in ("depth", "rate", "norm", "profile")}
-    return own | ({values["norm"]: True} if values.get("norm") else {})
+    own = {name: value for name, value in values.items() if name not in ("depth", "rate", "norm", "profile", *OPTIONS)}
+    options = {name: values[name] for name in OPTIONS if name in values}
+    return own | ({values["norm"]: True} if values.get("norm") else {}) | ({"options": options} if options else {})
