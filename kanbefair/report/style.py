@@ -82,6 +82,9 @@ LOOKS = {
     "BSpline_MLP": Look(PALETTE[2], "^"),
     "BSpline_First_MLP": Look(PALETTE[1], "v"),
     "LocalBasis": Look(PALETTE[9], "X"),
+    "RBF_KAN": Look(PALETTE[4], "H"),
+    "Chebyshev_KAN": Look(PALETTE[5], "8"),
+    "Rational_KAN": Look(PALETTE[8], "X"),
 }
 """Families in the order in which legends name them."""
 FREE = [Look(PALETTE[(4, 5, 8, 6, 7)[n % 5]], "DP*phd<>"[n % 8]) for n in range(40)]

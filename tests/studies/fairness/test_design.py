@@ -48,6 +48,13 @@ def test_every_cell_has_24_blind_tries_within_five_per_cent(tasks, name, family)
         assert len({own.spec.stack_key() for own in tries}) <= 8, "the three rates of a shape train as one stack"
 
 
+@pytest.mark.parametrize("family", ["RBF_KAN", "Chebyshev_KAN", "Rational_KAN"])
+def test_a_further_family_has_24_tries_of_the_same_size(tasks, family):
+    for cell in design.cells(DATASETS["WineRecognition"], tasks["WineRecognition"], [family], ["values"]):
+        assert len({own.spec.key for own in cell.tries}) == space.TRIES
+        assert all(own.size == pytest.approx(cell.budget, rel=sizes.TOLERANCE) for own in cell.tries)
+
+
 def _log(rate):
     import math
 
