@@ -19,7 +19,8 @@ class RadialLinear(Layer):
     """y_j = Σ_i a_ij·silu(x_i) + Σ_i Σ_c w_icj·exp(−((x_i − t_c)/h)²) + bias_j per run.
 
     The centres t_c lie h apart from one end of a run's grid range to the other. w is (S, in, centres, out), drawn from
-    N(0, 0.1²) cut off at ±2; a and the bias are drawn as `torch.nn.Linear` draws them, a times `gain`.
+    N(0, 0.1²) cut off at ±2; a and the bias are drawn as `torch.nn.Linear` draws them, a times `gain`. FastKAN's layer norm
+    before the bumps is left to the network, which may have a norm between layers.
 
     Args:
         in_features, out_features: inputs and outputs.
