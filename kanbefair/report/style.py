@@ -84,7 +84,7 @@ LOOKS = {
     "LocalBasis": Look(PALETTE[9], "X"),
     "RBF_KAN": Look(PALETTE[4], "H"),
     "Chebyshev_KAN": Look(PALETTE[5], "8"),
-    "Rational_KAN": Look(PALETTE[8], "X"),
+    "Rational_KAN": Look(PALETTE[8], "p"),
 }
 """Families in the order in which legends name them."""
 FREE = [Look(PALETTE[(4, 5, 8, 6, 7)[n % 5]], "DP*phd<>"[n % 8]) for n in range(40)]

@@ -157,7 +157,7 @@ def test_ends_of_a_grid_may_have_exponents(capsys, tmp_path, ends):
 
 BAD = [
     (["--dataset", "MINST"], "unknown dataset 'MINST'; did you mean 'MNIST'"),
-    (["--model", "MPL"], "unknown model 'MPL'; did you mean 'MLP'? known: KAN, LocalBasis, MLP"),
+    (["--model", "MPL"], "unknown model 'MPL'; did you mean 'MLP'? known: RBF_KAN, Chebyshev_KAN, KAN, LocalBasis, MLP"),
     (["--model", "MLP", "--activation_name", "softmax"], "unknown activation 'softmax'"),
     (["--kan_shortcut_name", "relu"], "unknown shortcut 'relu'"),
     (["--optimizer", "adamw"], "unknown optimizer 'adamw'; did you mean 'adam'"),
