@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--optimizer", default="adam", help=", ".join(OPTIMIZERS))
     p.add_argument("--loss", help=f"{', '.join(LOSSES)} (default: cross_entropy for classes, mse for numbers)")
     p.add_argument("--activation_name", help="MLP: the activation function (default gelu)")
-    p.add_argument("--batch_norm", action="store_true", default=None, help="MLPs: batch normalisation")
+    p.add_argument("--batch_norm", action="store_true", default=None, help="batch normalisation behind hidden layers")
     p.add_argument("--kan_bspline_grid", type=int, help="splines: number of grid intervals G (default 5)")
     p.add_argument("--kan_bspline_order", type=int, help="splines: polynomial order K (default 3)")
     p.add_argument("--kan_shortcut_name", help="KAN: silu, identity or zero (default silu)")

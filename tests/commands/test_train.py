@@ -143,10 +143,10 @@ def test_a_diverged_run_is_reported_not_raised(capsys, tmp_path, optimizer):
 
 
 def test_flags_that_the_model_does_not_read_are_named_once(capsys, tmp_path):
-    assert call(tmp_path, "--activation_name", "relu", "--batch_norm", "--kan_bspline_grid", "4") == 0
+    assert call(tmp_path, "--model", "MLP", "--batch_norm", "--kan_bspline_grid", "4", "--kan_shortcut_name", "silu") == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
-    assert notes == ["note: KAN does not read --activation_name, --batch_norm"]
-    assert call(tmp_path, "--model", "MLP", "--activation_name", "relu") == 0
+    assert notes == ["note: MLP does not read --kan_bspline_grid, --kan_shortcut_name"]
+    assert call(tmp_path, "--batch_norm", "--kan_bspline_grid", "4") == 0
     assert "note: " not in capsys.readouterr().err
 
 

@@ -67,7 +67,6 @@ NOTE = (
     "Lines are 95 % intervals: of a domain over its sources, with Holm's correction; of a dataset over seeds, divisions and, "
     "of accuracies, test rows, which speak of this dataset alone. On the right: label, mean difference over three levels, what "
     "it is of."
-    "it is of."
 )
 
 
