@@ -129,5 +129,5 @@ def test_a_notebook_runs_from_top_to_bottom_in_jupyterlab(lab):
     assert "text/html" in shown
     assert "text/markdown" in shown
     made = folder.parent / "out"
-    assert (made / "figures" / "smoke" / "symbolic.png").is_file()
+    assert (made / "figures" / "smoke" / "symbolic_parameters.png").is_file()
     assert (made / "results" / "smoke" / "symbolic_verdict.csv").is_file()
