@@ -151,21 +151,25 @@ def register(
     LAYER_COUNTERS[name] = layer_count
 
 
+def fields_of(spec: RunSpec) -> dict[str, object]:
+    """What a spec says of the fields of `Shape` that families read."""
+    own = {name: getattr(spec, name) for name in OPTIONAL_FIELDS}
+    own |= {name: bool(own[name]) for name in ("batch_norm", "layer_norm")}
+    return own | {name: own[name] or () for name in ("without", "options")}
+
+
 def shape_of(spec: RunSpec, task: Task) -> Shape:
     """The shape of the network that `spec` trains on `task`.
 
     A text's embedding is as wide as the spec says, or else as the first hidden layer.
     """
     text = task.domain == "text"
-    own = {name: getattr(spec, name) for name in OPTIONAL_FIELDS}
-    own |= {name: bool(own[name]) for name in ("batch_norm", "layer_norm")}
-    own |= {name: own[name] or () for name in ("without", "options")}
     embedding = spec.embedding or (spec.widths[0] if spec.widths else None)
     return Shape(
         family=spec.model,
         widths=(embedding if text else task.input_size, *spec.widths, task.output_size),
         vocabulary=task.input_size if text else None,
-        **own,
+        **fields_of(spec),
     )
 
 

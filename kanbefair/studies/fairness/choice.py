@@ -7,7 +7,7 @@ import numpy
 import pandas
 
 from kanbefair.data import Task
-from kanbefair.report.decision import MARGINS
+from kanbefair.report.decision import margin
 from kanbefair.training.outcome import AT_CHANCE, FAILED
 
 CELL = ["dataset", "family", "budget_kind", "level"]
@@ -56,5 +56,4 @@ def gains_late(curve: Sequence[float | None], metric: str, rows: int) -> bool:
     early = len(values) - max(1, round(LAST * len(values)))
     if early == 0 or numpy.isnan(values[:early]).all():
         return False
-    margin = max(MARGINS[metric], 100 / rows) if metric == "accuracy" else MARGINS[metric]
-    return bool(numpy.nanmax(values) - numpy.nanmax(values[:early]) > margin)
+    return bool(numpy.nanmax(values) - numpy.nanmax(values[:early]) > margin(metric, rows))

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import cache
 
 from kanbefair.models.counting import Shape, count
-from kanbefair.specs import OPTIONAL_FIELDS, RunSpec
+from kanbefair.models.networks import fields_of
+from kanbefair.specs import RunSpec
 from kanbefair.studies.fairness import space
 
 TOLERANCE = 0.05
@@ -78,10 +79,7 @@ def widths(shape: Shape, profile: str, depth: int, kind: str, budget: float) -> 
 def shape(family: str, values: dict[str, object], inputs: int, outputs: int) -> Shape:
     """The shape of a family's point on inputs and outputs, without hidden layers."""
     spec = RunSpec(dataset="any", model=family, widths=(LEAST_UNITS,), **space.fields(values))
-    own = {name: getattr(spec, name) for name in OPTIONAL_FIELDS}
-    own |= {name: bool(own[name]) for name in ("batch_norm", "layer_norm")}
-    own |= {name: own[name] or () for name in ("without", "options")}
-    return Shape(family=family, widths=(inputs, outputs), **own)
+    return Shape(family=family, widths=(inputs, outputs), **fields_of(spec))
 
 
 @cache
